@@ -1,0 +1,31 @@
+"""aocr's text recogniser as a plugin for MMOCR.
+
+``import aocr_plugin`` is light: it imports neither PyTorch nor MMOCR. When MMOCR is imported,
+before or after, the mends of :mod:`aocr_plugin.mends` are applied and MMOCR's registries learn
+to find this package's components, so ``custom_imports = dict(imports=["aocr_plugin"])`` in any
+MMOCR config is all that is needed.
+
+    >>> from aocr_plugin import Recognizer
+    >>> Recognizer("best.pth")("crop.png").text
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from aocr_plugin import bootstrap
+from aocr_plugin.version import __version__
+
+if TYPE_CHECKING:
+    from aocr_plugin.inference.recognizer import Prediction, Recognizer
+
+__all__ = ["Prediction", "Recognizer", "__version__"]
+
+bootstrap.install()
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs PyTorch only when it is asked for (PEP 562)."""
+    if name in ("Recognizer", "Prediction"):
+        from aocr_plugin.inference import recognizer
+
+        return getattr(recognizer, name)
+    raise AttributeError(f"module 'aocr_plugin' has no attribute '{name}'")

@@ -1,0 +1,119 @@
+"""Annotation files in aocr's form: a line ``PATH LABEL`` an image. Needs no PyTorch."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aocr_plugin.errors import AnnotationError
+
+_FIRST_BLANK = re.compile(r"\s")
+ENCODINGS = "auto, or a Python codec such as utf-8 or iso-8859-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an annotation file.
+
+    Attributes:
+        number: from 1.
+        path: as written.
+        label: the rest of the line, blanks included; None where no separator was found.
+    """
+
+    number: int
+    path: str
+    label: str | None
+
+
+def decode(data: bytes, encoding: str = "auto", name: str = "annotations") -> str:
+    """Decodes an annotation file; a byte order mark is dropped.
+
+    Args:
+        data: the file's bytes.
+        encoding: "auto" takes UTF-8 and, where the bytes are not UTF-8, the original's
+            iso-8859-1; or a codec's name.
+        name: the file, for errors.
+
+    Raises:
+        AnnotationError: the bytes are not of this encoding, or the encoding is unknown.
+    """
+    if encoding == "auto":
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16")
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return data.decode("iso-8859-1")
+    try:
+        text = data.decode(encoding)
+    except LookupError as error:
+        raise AnnotationError(
+            f"{name}: unknown encoding '{encoding}'; give {ENCODINGS}"
+        ) from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise AnnotationError(
+            f"{name}:{line}: this is not {encoding} ({error.reason}); set encoding to {ENCODINGS}"
+        ) from error
+    return text.removeprefix("\ufeff")
+
+
+def parse(text: str, separator: str | None = None) -> Iterator[Line]:
+    """Yields the lines of an annotation file; blank lines are passed over.
+
+    Args:
+        text: the file's text. Lines end with LF or CR LF.
+        separator: what stands between path and label; None is the first white space character.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.removesuffix("\r")
+        if not line.strip():
+            continue
+        if separator is None:
+            blank = _FIRST_BLANK.search(line)
+            cut = blank.span() if blank else None
+        else:
+            start = line.find(separator)
+            cut = (start, start + len(separator)) if start >= 0 else None
+        if cut is None or cut[0] == 0:
+            yield Line(number, line.strip(), None)
+        else:
+            yield Line(number, line[: cut[0]], line[cut[1] :])
+
+
+def read(path: str | Path, encoding: str = "auto", separator: str | None = None) -> list[Line]:
+    """Reads a whole annotation file.
+
+    Raises:
+        AnnotationError: the file cannot be read or decoded.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AnnotationError(f"{path}: cannot read the annotation file ({reason})") from error
+    return list(parse(decode(data, encoding, str(path)), separator))
+
+
+def roots(ann_file: str | Path, data_root: str | Path | None = None) -> list[str]:
+    """Returns the folders that a relative image path may be relative to, in order of search."""
+    folders = [str(data_root)] if data_root else []
+    return [*folders, os.path.dirname(os.path.abspath(ann_file)), os.getcwd()]
+
+
+def find_image(path: str, folders: list[str]) -> str | None:
+    """Returns the first existing file for a path as written, or None.
+
+    Args:
+        path: absolute, or relative to one of ``folders``.
+        folders: of :func:`roots`.
+    """
+    if os.path.isabs(path):
+        return path if os.path.isfile(path) else None
+    for folder in folders:
+        candidate = os.path.join(folder, path)
+        if os.path.isfile(candidate):
+            return candidate
+    return None

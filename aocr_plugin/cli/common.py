@@ -1,0 +1,61 @@
+"""What the command line tools share: errors without a traceback, config options."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aocr_plugin.errors import AOCRError, ConfigError
+
+EXIT_USER_ERROR = 2
+
+
+def add_traceback_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--traceback``."""
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where in the code an error was raised"
+    )
+
+
+def guarded(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Runs a command; a user's error is one message on standard error and exit code 2."""
+    try:
+        return main(args)
+    except AOCRError as error:
+        if getattr(args, "traceback", False):
+            traceback.print_exc()
+        else:
+            print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def load_config(path: str, options: dict[str, Any] | None = None) -> Any:
+    """Loads a config file and merges ``--cfg-options`` into it.
+
+    Raises:
+        ConfigError: the file is missing or broken, or a base of it is.
+    """
+    from mmengine.config import Config
+
+    if not Path(path).is_file():
+        raise ConfigError(f"{path}: no such config file")
+    try:
+        cfg = Config.fromfile(path)
+    except SyntaxError as error:
+        raise ConfigError(f"{path}:{error.lineno}: {error.msg}") from error
+    except (ImportError, OSError, NameError, KeyError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
+    if options:
+        try:
+            cfg.merge_from_dict(options)
+        except (KeyError, TypeError, IndexError) as error:
+            raise ConfigError(f"--cfg-options: {error}") from error
+    return cfg

@@ -1,0 +1,159 @@
+"""Trains a recogniser: ``tools/train.py CONFIG``. The flags are those of MMOCR's tool."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from aocr_plugin.cli.common import add_traceback_flag, guarded, load_config
+from aocr_plugin.errors import CheckpointError, ConfigError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(prog="train.py", description="Trains a text recogniser.")
+    parser.add_argument("config", help="config file")
+    parser.add_argument(
+        "--work-dir", help="where logs and checkpoints go; default ./work_dirs/NAME_OF_THE_CONFIG"
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on with the run in the work directory (or from a checkpoint of a run): step, "
+        "optimiser, schedule, order of the data, best score; a new run if there is none",
+    )
+    parser.add_argument(
+        "--amp",
+        action="store_true",
+        help="mixed precision: bfloat16, on CPUs too (float16 on GPUs without it)",
+    )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate by the batch size, as auto_scale_lr in the config says",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="change settings of the config, e.g. train_cfg.max_iters=500",
+    )
+    parser.add_argument(
+        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none"
+    )
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    add_traceback_flag(parser)
+    return parser.parse_args(argv)
+
+
+def set_amp(cfg: Any) -> None:
+    """Switches a config to mixed precision.
+
+    Raises:
+        ConfigError: its optimiser wrapper is none that can be switched.
+    """
+    from mmengine.device import get_device
+
+    from aocr_plugin.engine.optim_wrapper import choose_precision
+
+    kind = cfg.optim_wrapper.get("type", "OptimWrapper")
+    if kind in ("OptimWrapper", "PrecisionOptimWrapper"):
+        cfg.optim_wrapper.type = "PrecisionOptimWrapper"
+        device = get_device()
+        modern = device == "cpu" or choose_precision("auto", device) == "bf16"
+        cfg.optim_wrapper.precision = "bf16" if modern else "fp16"
+    elif kind != "AmpOptimWrapper":
+        raise ConfigError(f"--amp does not know the optimiser wrapper '{kind}'; set its precision")
+
+
+def set_resume(cfg: Any, resume: str | None) -> None:
+    """Points a config at the checkpoint to go on from.
+
+    Raises:
+        CheckpointError: the named checkpoint cannot be resumed from.
+    """
+    from aocr_plugin.engine import checkpoint_file
+
+    if resume is None:
+        return
+    if resume == "auto":
+        found = checkpoint_file.latest(cfg.work_dir)
+        if found is None:
+            print(f"--resume: no checkpoint in {cfg.work_dir} yet, a new run starts")
+            return
+    else:
+        found = Path(resume)
+    checkpoint = checkpoint_file.load(found)
+    if "optimizer" not in checkpoint:
+        raise CheckpointError(
+            f"{found}: holds weights but no optimiser (a best or published checkpoint), so there "
+            "is no run to go on with; to start a new run from its weights use "
+            f"--cfg-options load_from={found}"
+        )
+    cfg.resume, cfg.load_from = True, str(found)
+
+
+def check_fits(cfg: Any, path: str) -> None:
+    """Checks that a checkpoint to start from has the config's charset.
+
+    Raises:
+        CheckpointError: it has another.
+    """
+    from aocr_plugin.charset import describe_charset
+    from aocr_plugin.engine import checkpoint_file
+    from aocr_plugin.engine.runner import resolve
+
+    model = checkpoint_file.load(path).get("meta", {}).get("aocr", {}).get("model", {})
+    theirs = model.get("decoder", {}).get("dictionary", {})
+    ours = (resolve(cfg).get("model") or {}).get("decoder", {}).get("dictionary", {})
+    if not isinstance(theirs, dict) or "charset" not in theirs or "charset" not in ours:
+        return
+    there, here = (d["charset"].removeprefix("chars:") for d in (theirs, ours))
+    if there != here:
+        raise CheckpointError(
+            f"{path}: its charset is another than the config's, so its output layer does not fit: "
+            f"{describe_charset(there)} in the checkpoint, {describe_charset(here)} in the config; "
+            "set model.decoder.dictionary.charset to the checkpoint's (or start without it)"
+        )
+
+
+def train(args: argparse.Namespace) -> int:
+    """Builds the runner and trains; returns the exit code."""
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = os.path.join("work_dirs", Path(args.config).stem)
+    if args.amp:
+        set_amp(cfg)
+    if args.auto_scale_lr:
+        if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
+            raise ConfigError(f"{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size")
+        cfg.auto_scale_lr.enable = True
+    set_resume(cfg, args.resume)
+
+    from mmengine.registry import RUNNERS, init_default_scope
+    from mmengine.runner import Runner
+
+    from aocr_plugin.engine import config_check
+
+    init_default_scope(cfg.get("default_scope", "mmocr"))
+    config_check.check(cfg)
+    if cfg.get("load_from"):
+        check_fits(cfg, cfg.load_from)
+    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    runner.train()
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = parse_args(argv)
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return guarded(train, args)

@@ -1,0 +1,115 @@
+"""Endless shuffling that can be resumed anywhere, and batches of similar width."""
+
+from collections.abc import Iterator, Sized
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmocr.registry import DATA_SAMPLERS
+from numpy.typing import NDArray
+from torch.utils.data import BatchSampler, Sampler
+
+
+@DATA_SAMPLERS.register_module()
+class EndlessSampler(Sampler[int]):
+    """Shuffled indices without end; every iteration starts the same sequence again.
+
+    MMEngine's ``InfiniteSampler`` keeps one generator that cannot be set back, so a resumed run
+    has to load and throw away all batches that were already seen.
+
+    Args:
+        dataset: the dataset.
+        shuffle: whether each pass is a new permutation.
+        seed: of the permutations; the same on all ranks. None draws one.
+    """
+
+    def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self.seed = sync_random_seed() if seed is None else seed
+        self.rank, self.world_size = get_dist_info()
+
+    def _all(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed)
+        size = len(self.dataset)
+        while True:
+            order = torch.randperm(size, generator=generator) if self.shuffle else range(size)
+            yield from map(int, order)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yields this rank's share: every world_size-th index of the one sequence."""
+        for position, index in enumerate(self._all()):
+            if position % self.world_size == self.rank:
+                yield index
+
+    def __len__(self) -> int:
+        """Number of samples of the dataset, as in MMEngine's ``InfiniteSampler``."""
+        return len(self.dataset)
+
+
+@DATA_SAMPLERS.register_module()
+class WidthBatchSampler(BatchSampler):
+    """Batches of images of similar width, so that little of a batch is padding.
+
+    Indices are drawn into a pool of ``pool`` batches, sorted by aspect ratio and cut into
+    batches, whose order is shuffled. Every index is used as often as the sampler gives it.
+
+    Args:
+        sampler: gives indices; its dataset has ``aspect_ratios()`` (or is a ``ConcatDataset`` of
+            such).
+        batch_size: images a batch.
+        pool: batches in a pool. 1: plain batches, nothing is sorted.
+        start: batches to pass over at the beginning, for resuming.
+    """
+
+    def __init__(
+        self, sampler: Sampler[int], batch_size: int, pool: int = 16, start: int = 0
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last=False)
+        self.pool = pool
+        self.start = start
+        self._ratios: NDArray[np.float32] | None = None
+        if pool > 1:
+            self._ratios = _aspect_ratios(sampler.dataset)  # type: ignore[attr-defined]
+            if np.ptp(self._ratios) < 0.02 * float(np.max(self._ratios)):
+                self._ratios = None
+
+    def _batches(self) -> Iterator[list[int]]:
+        generator = np.random.default_rng(getattr(self.sampler, "seed", 0))
+        pool: list[int] = []
+        size = self.batch_size * (1 if self._ratios is None else self.pool)
+        for index in self.sampler:
+            pool.append(index)
+            if len(pool) == size:
+                yield from self._cut(pool, generator)
+                pool = []
+        if pool:
+            yield from self._cut(pool, generator)
+
+    def _cut(self, pool: list[int], generator: np.random.Generator) -> list[list[int]]:
+        if self._ratios is None:
+            return [pool]
+        pool = sorted(pool, key=self._ratios.__getitem__)
+        batches = [
+            pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)
+        ]
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yields lists of indices."""
+        for number, batch in enumerate(self._batches()):
+            if number >= self.start:
+                yield batch
+
+
+def _aspect_ratios(dataset: Any) -> NDArray[np.float32]:
+    """Gathers the aspect ratios of a dataset or of the parts of a ``ConcatDataset``."""
+    if hasattr(dataset, "datasets"):
+        return np.concatenate([_aspect_ratios(part) for part in dataset.datasets])
+    if not hasattr(dataset, "aspect_ratios"):
+        raise TypeError(
+            f"{type(dataset).__name__} has no aspect_ratios(); set the batch sampler's pool to 1"
+        )
+    ratios: NDArray[np.float32] = dataset.aspect_ratios()
+    return ratios

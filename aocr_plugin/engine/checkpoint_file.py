@@ -1,0 +1,92 @@
+"""Reading checkpoints: only tensors and plain data are ever unpickled."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aocr_plugin.engine.description import FORMAT, check_types
+from aocr_plugin.errors import CheckpointError
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Loads a checkpoint to the CPU with ``weights_only=True``.
+
+    Raises:
+        CheckpointError: missing, truncated, not a checkpoint, or carrying code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint file")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "weights_only" in str(error).lower():
+            first = str(error).splitlines()
+            reason = next((line for line in first if "GLOBAL" in line), first[0]).strip()
+            raise CheckpointError(
+                f"{path}: refused, it holds more than tensors and plain data and could run code "
+                f"when loaded ({reason})"
+            ) from error
+        raise CheckpointError(f"{path}: not a PyTorch checkpoint ({error})") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: broken or truncated checkpoint ({what})") from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise CheckpointError(f"{path}: no 'state_dict' in it; not a training checkpoint")
+    return checkpoint
+
+
+def description(checkpoint: dict[str, Any], path: str | Path) -> dict[str, Any]:
+    """Returns what a loaded checkpoint says about itself, checked.
+
+    Raises:
+        CheckpointError: it says nothing, says it in a newer format, or names a type that could
+            run code.
+    """
+    found = (checkpoint.get("meta") or {}).get("aocr")
+    if not isinstance(found, dict) or not found.get("model"):
+        raise CheckpointError(
+            f"{path}: the checkpoint does not describe itself (no meta['aocr']); it was not saved "
+            "by this plugin's SafeCheckpointHook. Train with configs/aocr_*.py, or use MMOCR's own "
+            "tools with the checkpoint's config"
+        )
+    if found.get("format", 0) > FORMAT:
+        raise CheckpointError(
+            f"{path}: written by a newer aocr_plugin ({found.get('version')}); upgrade this one"
+        )
+    check_types(found, str(path))
+    return dict(found)
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a checkpoint file is complete: its archive's directory is there and sums agree."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def latest(work_dir: str | Path) -> Path | None:
+    """Finds the checkpoint to resume from.
+
+    MMEngine trusts the file ``last_checkpoint``; here what it names must be whole, or else the
+    newest whole ``iter_*.pth`` or ``epoch_*.pth`` is taken.
+    """
+    work_dir = Path(work_dir)
+    pointer = work_dir / "last_checkpoint"
+    candidates: list[Path] = []
+    if pointer.is_file():
+        named = Path(pointer.read_text().strip() or ".")
+        candidates += [named, work_dir / named.name]
+
+    def step(path: Path) -> int:
+        digits = path.stem.rpartition("_")[2]
+        return int(digits) if digits.isdigit() else -1
+
+    saved = [*work_dir.glob("iter_*.pth"), *work_dir.glob("epoch_*.pth")]
+    candidates += sorted(saved, key=step, reverse=True)
+    return next((path for path in candidates if path.is_file() and is_whole(path)), None)

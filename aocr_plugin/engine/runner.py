@@ -1,0 +1,99 @@
+"""The runner: derives from a config what would otherwise have to be said twice."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmocr.registry import RUNNERS
+
+from aocr_plugin import annotations, charset
+from aocr_plugin.datasets.annotation_dataset import find_annotation_file
+from aocr_plugin.engine.config_check import check
+from aocr_plugin.errors import ConfigError
+
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def annotation_datasets(loader: Any) -> Iterator[Any]:
+    """Yields every ``AOCRDataset`` config in a dataloader config, also inside of wrappers."""
+    if isinstance(loader, dict):
+        if str(loader.get("type", "")).removeprefix("mmocr.") == "AOCRDataset":
+            yield loader
+        for key in ("dataset", "datasets"):
+            yield from annotation_datasets(loader.get(key))
+    elif isinstance(loader, list | tuple):
+        for part in loader:
+            yield from annotation_datasets(part)
+
+
+def _labels(cfg: Config, letter_case: str) -> Iterator[str]:
+    """Yields the training labels that a config names."""
+    for dataset in annotation_datasets(cfg.get("train_dataloader")):
+        path = find_annotation_file(dataset.get("ann_file", ""), dataset.get("data_root"))
+        for line in annotations.read(
+            path, dataset.get("encoding", "auto"), dataset.get("separator")
+        ):
+            if line.label is not None:
+                yield charset.apply_case(line.label, letter_case)
+
+
+def resolve_charset(cfg: Config, dictionary: dict[str, Any]) -> str:
+    """Returns the characters of a dictionary config; collects them for ``charset="labels"``.
+
+    Raises:
+        ConfigError: "labels" without training annotations that hold any character.
+    """
+    setting = dictionary.get("charset", "aocr")
+    if setting != charset.FROM_LABELS:
+        return charset.resolve(setting)
+    characters = charset.collect(_labels(cfg, dictionary.get("letter_case", "unchanged")))
+    if not characters:
+        raise ConfigError(
+            "charset='labels' finds no label in train_dataloader's AOCRDataset; set its ann_file, "
+            "or the charset to a name, 'file:PATH' or 'chars:…'"
+        )
+    return characters
+
+
+def resolve(cfg: Config) -> Config:
+    """Returns a copy of a config with everything said that can be derived.
+
+    - The charset is spelt out, so that a checkpoint needs no other file.
+    - Every ``AOCRDataset`` checks its labels against the model's dictionary and length, unless
+      its own config says otherwise.
+    """
+    cfg = copy.deepcopy(cfg)
+    decoder = (cfg.get("model") or {}).get("decoder") or {}
+    dictionary = decoder.get("dictionary")
+    if not isinstance(dictionary, dict) or dictionary.get("type") != "AOCRDictionary":
+        return cfg
+    dictionary["charset"] = "chars:" + resolve_charset(cfg, dictionary)
+    limit = decoder["max_seq_len"] - 2 if "max_seq_len" in decoder else None
+    for loader in _LOADERS:
+        for dataset in annotation_datasets(cfg.get(loader)):
+            if dataset.get("dictionary") is None:
+                dataset["dictionary"] = copy.deepcopy(dictionary)
+            if dataset.get("max_label_length") is None:
+                dataset["max_label_length"] = limit
+    return cfg
+
+
+@RUNNERS.register_module()
+class AOCRRunner(Runner):
+    """MMEngine's runner on a checked and completed config; see :func:`resolve`.
+
+    Set ``runner_type = "AOCRRunner"`` in a config; MMOCR's own ``tools/train.py`` heeds it too.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> "AOCRRunner":
+        """Builds the runner.
+
+        Raises:
+            ConfigError: the config has arguments that nothing takes, all named at once.
+        """
+        check(cfg)
+        runner: AOCRRunner = super().from_cfg(resolve(cfg))
+        return runner

@@ -1,0 +1,29 @@
+"""Errors that a user can cause; each names the culprit and the mend.
+
+The command line prints the message alone and exits with 2; from Python they are ordinary
+exceptions below :class:`AOCRError`.
+"""
+
+
+class AOCRError(Exception):
+    """Base of every error that the user's input, files or settings can cause."""
+
+
+class AnnotationError(AOCRError):
+    """An annotation file, or what it names, cannot be used."""
+
+
+class CharsetError(AOCRError):
+    """A charset is unknown or malformed, or a label holds a character outside of it."""
+
+
+class CheckpointError(AOCRError):
+    """A checkpoint is missing, broken, unsafe to load or does not fit."""
+
+
+class ConfigError(AOCRError):
+    """A config is missing, broken, or holds an argument that nothing takes."""
+
+
+class ImageError(AOCRError):
+    """An image is missing, broken or of a form that is not read."""

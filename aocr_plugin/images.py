@@ -1,0 +1,108 @@
+"""Checks that image files can be read whole. Needs no PyTorch."""
+
+import io
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from aocr_plugin.errors import ImageError
+
+LEVELS = ("decode", "header", "exists")
+
+
+def _decodable(data: bytes, name: str) -> tuple[int, int]:
+    """Returns (width, height) of an image that OpenCV decodes.
+
+    Raises:
+        ImageError: it does not.
+    """
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if image is None:
+        raise ImageError(f"{name}: not an image that can be decoded")
+    return image.shape[1], image.shape[0]
+
+
+def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int]:
+    """Checks an encoded image.
+
+    OpenCV, which loads the images, takes a truncated PNG or JPEG and fills up the rest, so
+    Pillow decodes it too and is believed where it finds the file incomplete.
+
+    Args:
+        data: the file's bytes.
+        name: the file, for errors.
+        level: "header" reads the size only, "decode" everything.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        ImageError: not an image, truncated, or broken in another way.
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as image:
+                size = image.size
+                if level == "decode":
+                    image.load()
+    except UnidentifiedImageError:
+        return _decodable(data, name)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{name}: {error}") from error
+    if level == "decode":
+        _decodable(data, name)
+    return size
+
+
+def check_file(path: str, level: str = "decode") -> tuple[int, int]:
+    """Checks an image file; see :func:`check_bytes`.
+
+    Raises:
+        ImageError: the file cannot be read or its image not be decoded.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read the file ({error.strerror})") from error
+    return check_bytes(data, path, level)
+
+
+def check_files(
+    paths: Iterable[str],
+    level: str = "decode",
+    threads: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> list[tuple[int, int] | ImageError]:
+    """Checks many files; the order is kept.
+
+    Args:
+        paths: files.
+        level: see :func:`check_bytes`.
+        threads: files read at the same time.
+        progress: called with the number of files done, now and then.
+
+    Returns:
+        For each file its width and height, or the error.
+    """
+
+    def check(path: str) -> tuple[int, int] | ImageError:
+        try:
+            return check_file(path, level)
+        except ImageError as error:
+            return error
+
+    results: list[tuple[int, int] | ImageError] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for result in pool.map(check, paths):
+            results.append(result)
+            if progress and len(results) % 1000 == 0:
+                progress(len(results))
+    return results

@@ -1,0 +1,291 @@
+"""aocr's attention decoder as an MMOCR decoder: teacher forcing and greedy decoding."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from mmocr.models.common.dictionary import Dictionary
+from mmocr.models.textrecog.decoders import BaseDecoder
+from mmocr.registry import MODELS, TASK_UTILS
+from mmocr.structures import TextRecogDataSample
+from torch import Tensor, nn
+
+from aocr_plugin.models.decoders.cells import AttentionStep, State
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
+from aocr_plugin.models.initialisation import glorot_linear_
+
+
+class DecoderOutput(NamedTuple):
+    """Result of decoding a batch.
+
+    Attributes:
+        logits: [N, L, V] before softmax.
+        attention: [N, L, T] weights over the encoder's columns; each row sums to 1.
+    """
+
+    logits: Tensor
+    attention: Tensor
+
+
+@MODELS.register_module()
+class AttentionDecoder(BaseDecoder):
+    """Attention decoder over the columns of an encoder (or of a backbone).
+
+    Written on MMOCR's ``BaseDecoder`` but for three things that it gets wrong: the caller's
+    config is not changed, the dictionary is built once, and whether it trains or predicts is
+    told by the method called (``loss`` or ``predict``), not by ``self.training``. The defaults
+    are the original's.
+
+    Args:
+        dictionary: MMOCR dictionary (or its config) with start and end symbols.
+        in_channels: channels M of the encoder's memory.
+        hidden_size: units h of a decoder layer.
+        num_layers: decoder layers.
+        embed_dims: size of a symbol's embedding.
+        cell: "lstm", or "gru" for TensorFlow's GRU (``aocr --use-gru``).
+        share_layers: one set of weights for all layers, as in the original; False is better and
+            costs parameters.
+        forget_bias: start of the LSTM's forget gate; 1.0 is better than the original's 0.
+        init_state: "aocr": the layers' states are slices of the encoder's forward state
+            [c; h], as odd as the original (layer l takes values 2lh to 2(l+1)h as its [c; h]; a
+            GRU's layer takes lh to (l+1)h). "linear" (better): a learnt projection of that
+            state. "zero": zeros, for encoders that give no state.
+        max_seq_len: most steps L of greedy decoding; a label may have max_seq_len - 2
+            characters (the original's ``max_prediction`` is ``max_seq_len - 2``).
+        early_stop: stop decoding once every image of the batch has ended. The original never
+            does. Texts and scores are the same; the probability over all steps (aocr's) can
+            only be had without.
+        keep_attention: put the attention weights [L, T] of each image into its prediction.
+        dropout: probability of dropping a value of the output layer's input while training
+            (none in the original).
+        height_pool: see :class:`StackedLSTMEncoder`; used where there is no encoder.
+        module_loss: config of the loss.
+        postprocessor: config of the postprocessor.
+        init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: an argument is out of range, or the dictionary has no start or end symbol.
+    """
+
+    def __init__(
+        self,
+        dictionary: dict[str, Any] | Dictionary,
+        in_channels: int = 512,
+        hidden_size: int = 128,
+        num_layers: int = 2,
+        embed_dims: int = 10,
+        cell: str = "lstm",
+        share_layers: bool = True,
+        forget_bias: float = 0.0,
+        init_state: str = "aocr",
+        max_seq_len: int = 10,
+        early_stop: bool = False,
+        keep_attention: bool = False,
+        dropout: float = 0.0,
+        height_pool: str | None = None,
+        module_loss: dict[str, Any] | None = None,
+        postprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        if isinstance(dictionary, dict):
+            dictionary = TASK_UTILS.build(dictionary)
+        super().__init__(
+            dictionary=dictionary,
+            module_loss=None if module_loss is None else dict(module_loss),
+            postprocessor=None if postprocessor is None else dict(postprocessor),
+            max_seq_len=max_seq_len,
+            init_cfg=init_cfg,
+        )
+        if self.dictionary.start_idx is None or self.dictionary.end_idx is None:
+            raise ValueError("the attention decoder needs a dictionary with start and end symbols")
+        if max_seq_len < 3:
+            raise ValueError(f"max_seq_len is {max_seq_len}; one character takes 3 steps")
+        if init_state not in ("aocr", "linear", "zero"):
+            raise ValueError(f"init_state is '{init_state}'; it is 'aocr', 'linear' or 'zero'")
+        self.init_state = init_state
+        self.early_stop = early_stop
+        self.keep_attention = keep_attention
+        self.height_pool = height_pool
+        self.step = AttentionStep(
+            memory_channels=in_channels,
+            num_classes=self.dictionary.num_classes,
+            embed_dims=embed_dims,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            cell=cell,
+            share_layers=share_layers,
+            forget_bias=forget_bias,
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.output = glorot_linear_(
+            nn.Linear(hidden_size + in_channels, self.dictionary.num_classes)
+        )
+        if init_state == "linear":
+            self.first_state = nn.Linear(in_channels, self.step.num_states * hidden_size)
+            glorot_linear_(self.first_state)
+
+    def _start(
+        self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None
+    ) -> tuple[EncoderOutput, State, Tensor | None]:
+        """Returns the encoder's output, the first state and the mask of padded columns."""
+        if out_enc is None:
+            if feat is None:
+                raise ValueError("AttentionDecoder got neither features nor an encoder's output")
+            out_enc = columns(feat, self.height_pool)
+        encoded = out_enc if isinstance(out_enc, EncoderOutput) else EncoderOutput(out_enc)
+        memory, lengths = encoded.memory, encoded.lengths
+        units, count = self.step.hidden_size, self.step.num_states
+        if self.init_state == "zero":
+            start = memory.new_zeros(memory.size(0), count * units)
+        elif encoded.state is None:
+            raise ValueError(
+                f"init_state='{self.init_state}' needs the final state of StackedLSTMEncoder; "
+                "with another encoder, or none, set init_state='zero'"
+            )
+        elif self.init_state == "linear":
+            start = torch.tanh(self.first_state(encoded.state))
+        else:
+            start = encoded.state
+            if start.size(1) < count * units:
+                raise ValueError(
+                    f"init_state='aocr' takes {count * units} values from the encoder's state, "
+                    f"which has {start.size(1)}: the encoder's hidden_size must be "
+                    "num_layers * hidden_size of the decoder, or set init_state='linear'"
+                )
+        state = tuple(start[:, i * units : (i + 1) * units] for i in range(count))
+        mask = None
+        if lengths is not None:
+            mask = torch.arange(memory.size(1), device=memory.device) >= lengths[:, None]
+        return encoded, state, mask
+
+    def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
+        """Maps cell outputs [..., h] and contexts [..., M] to logits [..., V]."""
+        return self.output(self.dropout(torch.cat([outputs, contexts], dim=-1)))
+
+    def teacher_forced(
+        self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None, inputs: Tensor
+    ) -> DecoderOutput:
+        """Decodes with given previous symbols.
+
+        Args:
+            feat: backbone features [N, C, 1, T]; read only without an encoder.
+            out_enc: the encoder's output.
+            inputs: [N, L] the symbol before each step; the first column is the start symbol.
+
+        Returns:
+            Logits and attention of all L steps.
+        """
+        encoded, state, mask = self._start(feat, out_enc)
+        memory, keys = encoded.memory, self.step.key(encoded.memory)
+        embedded = self.step.embed(inputs)
+        context = memory.new_zeros(memory.size(0), memory.size(2))
+        outputs, contexts, weights = [], [], []
+        for step in range(inputs.size(1)):
+            out, context, state, attention = self.step(
+                embedded[:, step], context, state, memory, keys, mask
+            )
+            outputs.append(out)
+            contexts.append(context)
+            weights.append(attention)
+        logits = self._logits(torch.stack(outputs, 1), torch.stack(contexts, 1))
+        return DecoderOutput(logits, torch.stack(weights, 1))
+
+    def greedy(
+        self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None
+    ) -> DecoderOutput:
+        """Decodes with its own most probable symbol as the next step's input.
+
+        Args:
+            feat: backbone features [N, C, 1, T]; read only without an encoder.
+            out_enc: the encoder's output.
+
+        Returns:
+            Logits and attention of max_seq_len steps, or of fewer with ``early_stop``.
+        """
+        encoded, state, mask = self._start(feat, out_enc)
+        memory, keys = encoded.memory, self.step.key(encoded.memory)
+        count = memory.size(0)
+        symbols = memory.new_full((count,), self.dictionary.start_idx, dtype=torch.long)
+        ended = torch.zeros(count, dtype=torch.bool, device=memory.device)
+        context = memory.new_zeros(count, memory.size(2))
+        logits, weights = [], []
+        for _ in range(self.max_seq_len):
+            out, context, state, attention = self.step(
+                self.step.embed(symbols), context, state, memory, keys, mask
+            )
+            logits.append(self._logits(out, context))
+            weights.append(attention)
+            symbols = logits[-1].argmax(dim=1)
+            if self.early_stop:
+                ended |= symbols == self.dictionary.end_idx
+                if bool(ended.all()):
+                    break
+        return DecoderOutput(torch.stack(logits, 1), torch.stack(weights, 1))
+
+    def _targets(self, data_samples: Sequence[TextRecogDataSample], device: torch.device) -> Tensor:
+        """Returns [N, longest label + 2]: start symbol, label, end symbol, padding."""
+        if self.module_loss is None:
+            raise ValueError("training AttentionDecoder needs module_loss in its config")
+        samples = self.module_loss.get_targets(data_samples)
+        targets = torch.stack([sample.gt_text.padded_indexes for sample in samples])
+        longest = max(len(sample.gt_text.indexes) for sample in samples)
+        return targets[:, : longest + 2].to(device)
+
+    def loss(
+        self,
+        feat: Tensor | None = None,
+        out_enc: EncoderOutput | Tensor | None = None,
+        data_samples: Sequence[TextRecogDataSample] | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the loss of teacher forcing on the samples' labels."""
+        anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
+        targets = self._targets(data_samples or [], anchor.device)
+        decoded = self.teacher_forced(feat, out_enc, targets[:, :-1])
+        return self.module_loss(decoded.logits, data_samples, targets=targets[:, 1:])
+
+    def teacher_forced_loss(
+        self,
+        feat: Tensor | None,
+        out_enc: EncoderOutput | Tensor | None,
+        data_samples: Sequence[TextRecogDataSample],
+    ) -> Tensor:
+        """Returns [N] each labelled image's loss, averaged over its own steps."""
+        anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
+        targets = self._targets(data_samples, anchor.device)
+        decoded = self.teacher_forced(feat, out_enc, targets[:, :-1])
+        return self.module_loss.per_image(decoded.logits, targets[:, 1:])
+
+    def forward(
+        self,
+        feat: Tensor | None = None,
+        out_enc: EncoderOutput | Tensor | None = None,
+        data_samples: Sequence[TextRecogDataSample] | None = None,
+    ) -> Tensor:
+        """Returns the probabilities [N, L, V] of greedy decoding."""
+        return torch.softmax(self.greedy(feat, out_enc).logits.float(), dim=-1)
+
+    def predict(
+        self,
+        feat: Tensor | None = None,
+        out_enc: EncoderOutput | Tensor | None = None,
+        data_samples: Sequence[TextRecogDataSample] | None = None,
+    ) -> Sequence[TextRecogDataSample]:
+        """Decodes greedily and writes ``pred_text`` into the samples.
+
+        Args:
+            feat: backbone features [N, C, 1, T]; read only without an encoder.
+            out_enc: the encoder's output.
+            data_samples: the batch's N samples.
+
+        Returns:
+            The samples; see the postprocessor for what ``pred_text`` holds, and
+            ``keep_attention`` for ``pred_text.attention`` [L, T].
+        """
+        decoded = self.greedy(feat, out_enc)
+        samples = self.postprocessor(torch.softmax(decoded.logits.float(), dim=-1), data_samples)
+        if self.keep_attention:
+            lengths = out_enc.lengths if isinstance(out_enc, EncoderOutput) else None
+            for index, sample in enumerate(samples):
+                columns_used = None if lengths is None else int(lengths[index])
+                sample.pred_text.attention = decoded.attention[index, :, :columns_used].cpu()
+        return samples

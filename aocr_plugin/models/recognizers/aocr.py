@@ -1,0 +1,143 @@
+"""The whole recogniser: backbone, encoder and decoder, with padding told apart from image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmocr.models.textrecog.recognizers import EncoderDecoderRecognizer
+from mmocr.registry import MODELS
+from mmocr.structures import TextRecogDataSample
+from torch import Tensor
+
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
+from aocr_plugin.models.widths import valid_widths
+
+
+@MODELS.register_module()
+class AOCR(EncoderDecoderRecognizer):
+    """MMOCR's encoder-decoder recogniser, and what it has no place for.
+
+    Args:
+        mask_padding: the network does not look at the padding right of an image (better than the
+            original, which reads it): a batch of N gives what N single images give, whatever
+            their widths. Needs ``valid_ratio`` and ``img_shape`` among the pipeline's meta keys.
+        channels_last: keep images and convolutions in the memory layout that CPUs with wide
+            vector units and GPUs with tensor cores are fastest in. Results are the same up to
+            rounding.
+        score_labels: while predicting labelled samples, also compute the loss of teacher forcing
+            (``pred_text.loss``), for the metrics ``loss`` and ``perplexity``.
+        **kwargs: as for ``EncoderDecoderRecognizer``.
+    """
+
+    def __init__(
+        self,
+        mask_padding: bool = False,
+        channels_last: bool = False,
+        score_labels: bool = True,
+        *,
+        preprocessor: dict[str, Any] | None = None,
+        backbone: dict[str, Any] | None = None,
+        encoder: dict[str, Any] | None = None,
+        decoder: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            preprocessor=preprocessor,
+            backbone=backbone,
+            encoder=encoder,
+            decoder=decoder,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        self.mask_padding = mask_padding
+        self.score_labels = score_labels
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
+
+    def encode(
+        self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample] | None
+    ) -> tuple[Tensor, EncoderOutput | Tensor | None]:
+        """Returns the backbone's features [N, C, 1, T] and the encoder's output."""
+        inputs = inputs.contiguous(memory_format=self.memory_format)
+        widths = None
+        if self.mask_padding:
+            widths = valid_widths(data_samples, inputs.size(3), inputs.device)
+        if widths is None:
+            feat = self.extract_feat(inputs)
+            return feat, self.encoder(feat, data_samples) if self.with_encoder else None
+        feat = self.backbone(inputs, widths)
+        lengths = self.backbone.feature_lengths(widths)
+        return feat, self.encoder(feat, data_samples, lengths)
+
+    def loss(
+        self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any
+    ) -> dict[str, Tensor]:
+        """Returns the losses of a batch; see ``SequenceCELoss``."""
+        feat, encoded = self.encode(inputs, data_samples)
+        return self.decoder.loss(feat, encoded, data_samples)
+
+    def predict(
+        self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any
+    ) -> Sequence[TextRecogDataSample]:
+        """Returns the samples with ``pred_text``; see ``WordScorePostprocessor``."""
+        feat, encoded = self.encode(inputs, data_samples)
+        samples = self.decoder.predict(feat, encoded, data_samples)
+        if self.score_labels:
+            self._score_labels(feat, encoded, samples)
+        return samples
+
+    def _score_labels(
+        self,
+        feat: Tensor,
+        encoded: EncoderOutput | Tensor | None,
+        samples: Sequence[TextRecogDataSample],
+    ) -> None:
+        """Writes ``pred_text.loss`` where the decoder can spell all labels of the batch."""
+        scorer = getattr(self.decoder, "teacher_forced_loss", None)
+        if scorer is None or self.decoder.module_loss is None:
+            return
+        spellable = [self._spellable(sample) for sample in samples]
+        if not any(spellable):
+            return
+        labels = [sample.get("gt_text") for sample in samples]
+        probes = [
+            sample if ok else _with_empty_label(sample)
+            for sample, ok in zip(samples, spellable, strict=True)
+        ]
+        losses = scorer(feat, encoded, probes).tolist()
+        for sample, ok, loss, label in zip(samples, spellable, losses, labels, strict=True):
+            if ok and label is not None:
+                sample.pred_text.loss = loss
+
+    def _spellable(self, sample: TextRecogDataSample) -> bool:
+        """Whether the sample has a label that decoder and dictionary can spell."""
+        label = sample.get("gt_text")
+        if label is None or "item" not in label:
+            return False
+        dictionary = self.decoder.dictionary
+        return len(label.item) <= self.decoder.max_seq_len - 2 and not (
+            dictionary.unknown_characters(label.item)
+            if hasattr(dictionary, "unknown_characters")
+            else any(dictionary.char2idx(c, strict=False) is None for c in label.item)
+        )
+
+    def _forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[TextRecogDataSample] | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Returns the probabilities [N, L, V] of greedy decoding."""
+        feat, encoded = self.encode(inputs, data_samples)
+        return self.decoder(feat, encoded, data_samples)
+
+
+def _with_empty_label(sample: TextRecogDataSample) -> TextRecogDataSample:
+    """Returns a stand-in with an empty label, so that a batch keeps its shape."""
+    from mmengine.structures import LabelData
+
+    stand_in = TextRecogDataSample()
+    stand_in.gt_text = LabelData(item="")
+    return stand_in

@@ -1,0 +1,35 @@
+"""What is image and what is padding in a batch of lines of several widths."""
+
+from collections.abc import Sequence
+
+import torch
+from mmocr.structures import TextRecogDataSample
+from torch import Tensor
+
+
+def zero_beyond(x: Tensor, widths: Tensor) -> Tensor:
+    """Sets the columns of [N, C, H, W] at and beyond ``widths`` [N] to zero."""
+    columns = torch.arange(x.size(3), device=x.device)
+    return x * (columns < widths[:, None])[:, None, None, :].to(x.dtype)
+
+
+def valid_widths(
+    data_samples: Sequence[TextRecogDataSample] | None, width: int, device: torch.device
+) -> Tensor | None:
+    """Reads the unpadded widths of a batch from MMOCR's ``valid_ratio``.
+
+    Args:
+        data_samples: the batch's samples; ``valid_ratio`` is the unpadded share of the width,
+            as MMOCR's ``TextRecogDataPreprocessor`` leaves it.
+        width: the batch's width in pixels, padding included.
+        device: where the result goes.
+
+    Returns:
+        [N] widths in pixels, or None where no image is padded or nothing is known.
+    """
+    if not data_samples:
+        return None
+    ratios = [float(sample.get("valid_ratio", 1.0)) for sample in data_samples]
+    if min(ratios) >= 1.0:
+        return None
+    return torch.tensor([max(1, round(ratio * width)) for ratio in ratios], device=device)
