@@ -5,9 +5,11 @@ import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from aocr_plugin.errors import ImageError
@@ -60,6 +62,33 @@ def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int
     if level == "decode":
         _decodable(data, name)
     return size
+
+
+def decode(image: bytes | NDArray[Any], name: str, color_type: str = "color") -> NDArray[Any]:
+    """Turns an encoded image, or pixels, into what MMOCR's ``LoadImageFromFile`` gives.
+
+    Args:
+        image: encoded bytes, or uint8 pixels [H, W], [H, W, 1], [H, W, 3] BGR or [H, W, 4] BGRA.
+        name: for errors.
+        color_type: "color" for [H, W, 3] BGR, "grayscale" for [H, W].
+
+    Raises:
+        ImageError: the bytes are no whole image.
+    """
+    gray = color_type.startswith("grayscale")
+    if isinstance(image, bytes):
+        check_bytes(image, name)
+        flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+        if color_type.endswith("ignore_orientation"):
+            flag |= cv2.IMREAD_IGNORE_ORIENTATION
+        return cv2.imdecode(np.frombuffer(image, np.uint8), flag)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim == 2:
+        return image if gray else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    if image.shape[2] == 4:
+        image = np.ascontiguousarray(image[:, :, :3])
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if gray else image
 
 
 def check_file(path: str, level: str = "decode") -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Trains a recogniser; see ``tools/train.py --help``."""
+"""See ``tools/train.py --help``."""
 
 import sys
 

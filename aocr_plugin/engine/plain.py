@@ -17,14 +17,14 @@ def to_plain(value: Any) -> Any:
     Raises:
         TypeError: something in it has no plain form.
     """
+    if isinstance(value, np.generic):  # before float: NumPy's float64 is one
+        return value.item()
     if value is None or isinstance(value, str | bool | int | float | torch.Tensor):
         return value
     if isinstance(value, dict):
         return {to_plain(key): to_plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.astype(np.float64))
     if isinstance(value, HistoryBuffer):

@@ -57,14 +57,30 @@ def resolve_charset(cfg: Config, dictionary: dict[str, Any]) -> str:
     return characters
 
 
+def _schedules(schedules: list[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
+    """Ends open schedules by steps with the training; drops those that would begin after it."""
+    kept = []
+    for schedule in schedules:
+        if schedule.get("by_epoch") is False:
+            if schedule.get("begin", 0) >= steps:
+                continue
+            schedule.setdefault("end", steps)
+        kept.append(schedule)
+    return kept
+
+
 def resolve(cfg: Config) -> Config:
     """Returns a copy of a config with everything said that can be derived.
 
     - The charset is spelt out, so that a checkpoint needs no other file.
+    - A learning rate schedule by steps that names no end goes on to the last step.
     - Every ``AOCRDataset`` checks its labels against the model's dictionary and length, unless
       its own config says otherwise.
     """
     cfg = copy.deepcopy(cfg)
+    steps = (cfg.get("train_cfg") or {}).get("max_iters")
+    if steps and isinstance(cfg.get("param_scheduler"), list):
+        cfg.param_scheduler = _schedules(cfg.param_scheduler, steps)
     decoder = (cfg.get("model") or {}).get("decoder") or {}
     dictionary = decoder.get("dictionary")
     if not isinstance(dictionary, dict) or dictionary.get("type") != "AOCRDictionary":

@@ -1,7 +1,9 @@
 """Metrics of a recogniser, each under its own name."""
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
@@ -87,3 +89,48 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, float]:
             summary["loss_samples"] = float(len(losses))
     summary["samples"] = float(count)
     return summary
+
+
+@METRICS.register_module()
+class PredictionLines(BaseMetric):
+    """Writes every prediction of a test run as JSON Lines; measures nothing.
+
+    A line has ``file``, ``label``, ``text``, ``score`` (of the word), ``char_scores``,
+    ``correct``, ``distance``, ``aocr_probability`` and, where it could be computed, ``loss``.
+
+    Args:
+        out_file: where the lines go; folders are made.
+        collect_device: as for MMEngine's ``BaseMetric``.
+        prefix: not used.
+    """
+
+    def __init__(
+        self, out_file: str, collect_device: str = "cpu", prefix: str | None = None
+    ) -> None:
+        super().__init__(collect_device, prefix or "predictions")
+        self.out_file = Path(out_file)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Adds a batch of predictions."""
+        for sample in data_samples:
+            found, label = sample["pred_text"], sample["gt_text"]["item"]
+            line = {
+                "file": sample.get("img_path"),
+                "label": label,
+                "text": found["item"],
+                "score": found.get("word_score"),
+                "char_scores": found.get("score"),
+                "correct": text_match.exact(found["item"], label),
+                "distance": text_match.distance(found["item"], label),
+                "aocr_probability": found.get("aocr_probability"),
+                "loss": found.get("loss"),
+            }
+            self.results.append({key: entry for key, entry in line.items() if entry is not None})
+
+    def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, float]:
+        """Writes the file; returns nothing to report."""
+        self.out_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.out_file.open("w", encoding="utf-8") as file:
+            for line in results:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return {}

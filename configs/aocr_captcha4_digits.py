@@ -1,0 +1,8 @@
+"""aocr_base on the set captcha4_digits, found under data/ (make that a link to wherever it lies)."""
+
+_base_ = ["aocr_base.py"]
+
+train_dataloader = dict(dataset=dict(data_root="data/captcha4_digits"))
+val_dataloader = dict(dataset=dict(data_root="data/captcha4_digits"))
+test_dataloader = dict(dataset=dict(data_root="data/captcha4_digits"))
+train_cfg = dict(max_iters=1000)

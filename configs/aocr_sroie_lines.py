@@ -1,0 +1,8 @@
+"""aocr_base on the set sroie_lines, found under data/ (make that a link to wherever it lies)."""
+
+_base_ = ["aocr_base.py"]
+
+train_dataloader = dict(dataset=dict(data_root="data/sroie_lines"))
+val_dataloader = dict(dataset=dict(data_root="data/sroie_lines"))
+test_dataloader = dict(dataset=dict(data_root="data/sroie_lines"))
+train_cfg = dict(max_iters=3000)
