@@ -1,8 +1,11 @@
 """See ``tools/test.py --help``."""
 
 import sys
+from pathlib import Path
 
-import aocr_plugin.bootstrap  # noqa: F401
-from aocr_plugin.cli.test import main
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-sys.exit(main())
+from aocr_plugin.cli.test import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

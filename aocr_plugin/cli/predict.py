@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 
-from aocr_plugin.cli.common import EXIT_USER_ERROR, add_traceback_flag, guarded
+from aocr_plugin.cli.common import EXIT_USER_ERROR, add_traceback_flag, calm_threads, guarded
 from aocr_plugin.errors import ImageError
 from aocr_plugin.inference.sources import as_they_come, expand, read_list
 
@@ -82,4 +82,5 @@ def predict(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
+    calm_threads()
     return guarded(predict, parse_args(argv))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aocr_plugin.cli.common import add_traceback_flag, guarded, load_config
+from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded, load_config
 from aocr_plugin.errors import CheckpointError, ConfigError
 
 
@@ -107,6 +107,7 @@ def report(metrics: dict[str, float], predictions: str, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
+    calm_threads()
     args = parse_args(argv)
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     return guarded(test, args)

@@ -11,8 +11,9 @@ from mmengine.logging import print_log
 from mmocr.registry import DATASETS, TASK_UTILS
 from numpy.typing import NDArray
 
-from aocr_plugin import annotations, charset, images
-from aocr_plugin.errors import AnnotationError, ConfigError, ImageError
+from aocr_plugin import charset, images
+from aocr_plugin.errors import AnnotationError, ConfigError
+from aocr_plugin.samples import read_samples
 from aocr_plugin.sifting import Report, Sample, policies, sift
 
 
@@ -114,43 +115,6 @@ class AOCRDataset(BaseDataset):
         """Finds the annotation file beside ``data_root`` or the working directory."""
         self.ann_file = find_annotation_file(self.ann_file, self.data_root)
 
-    def _readable(self, report: Report) -> list[Sample]:
-        """Reads the file and drops what has no whole image."""
-        folders = annotations.roots(self.ann_file, self.data_root)
-        letter_case = getattr(self.dictionary, "letter_case", "unchanged")
-        found: list[Sample] = []
-        for line in annotations.read(self.ann_file, self.encoding, self.separator):
-            report.lines += 1
-            if line.label is None:
-                report.note("malformed_line", line.number, f"no label in {line.path[:60]!r}")
-                continue
-            path = annotations.find_image(line.path, folders)
-            if path is None:
-                detail = f"no file {line.path!r} under {' or '.join(dict.fromkeys(folders))}"
-                report.note("missing_image", line.number, detail)
-            else:
-                label = charset.apply_case(line.label, letter_case)
-                found.append(Sample(path, label, line.number))
-        if self.check_images == "exists":
-            return found
-
-        def progress(done: int) -> None:
-            if done % 10_000 == 0:
-                print_log(f"checked {done} of {len(found)} images", logger="current")
-
-        threads = min(4, os.cpu_count() or 1)
-        checks = images.check_files(
-            (sample.path for sample in found), self.check_images, threads, progress
-        )
-        whole = []
-        for sample, check in zip(found, checks, strict=True):
-            if isinstance(check, ImageError):
-                report.note("broken_image", sample.line, str(check))
-            else:
-                sample.size = check
-                whole.append(sample)
-        return whole
-
     def load_data_list(self) -> list[dict[str, Any]]:
         """Reads and checks the annotation file, prints the table of what was kept.
 
@@ -163,7 +127,7 @@ class AOCRDataset(BaseDataset):
         if unknown is None and self.dictionary is not None:
             unknown = self._unknown_to_mmocr
         kept = sift(
-            self._readable(report),
+            self._whole_samples(report),
             report,
             unknown_characters=unknown,
             describe=charset.describe,
@@ -178,6 +142,24 @@ class AOCRDataset(BaseDataset):
         return [
             {"img_path": s.path, "instances": [{"text": s.label}], "line": s.line} for s in kept
         ]
+
+    def _whole_samples(self, report: Report) -> list[Sample]:
+        """Reads the file; what has no whole image goes into the report."""
+
+        def progress(done: int, total: int) -> None:
+            if done % 10_000 == 0:
+                print_log(f"checked {done} of {total} images", logger="current")
+
+        return read_samples(
+            self.ann_file,
+            report,
+            data_root=self.data_root,
+            encoding=self.encoding,
+            separator=self.separator,
+            letter_case=getattr(self.dictionary, "letter_case", "unchanged"),
+            check_images=self.check_images,
+            progress=progress,
+        )
 
     def _unknown_to_mmocr(self, label: str) -> list[str]:
         """Characters of a label that MMOCR's plain ``Dictionary`` does not have."""

@@ -1,0 +1,36 @@
+# make demo: everything, from nothing but Python 3.11 and make. make test: every check.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types unit install doctor clean
+
+demo: $(READY)
+	$(RUN) tools/demo.py
+
+test: lint types unit
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(READY)
+	$(VENV)/bin/mypy
+
+unit: $(READY)
+	$(RUN) -m pytest
+
+install: $(READY)
+
+doctor: $(READY)
+	$(RUN) tools/doctor.py
+
+$(READY): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet -c constraints.txt 'setuptools<81' wheel
+	$(RUN) -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[cpu,demo,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info
