@@ -1,5 +1,6 @@
 """Annotation files in aocr's form: a line ``PATH LABEL`` an image. Needs no PyTorch."""
 
+import codecs
 import os
 import re
 from collections.abc import Iterator
@@ -47,11 +48,10 @@ def decode(data: bytes, encoding: str = "auto", name: str = "annotations") -> st
         except UnicodeDecodeError:
             return data.decode("iso-8859-1")
     try:
+        codecs.lookup(encoding)
         text = data.decode(encoding)
     except LookupError as error:
-        raise AnnotationError(
-            f"{name}: unknown encoding '{encoding}'; give {ENCODINGS}"
-        ) from error
+        raise AnnotationError(f"unknown encoding '{encoding}'; give {ENCODINGS}") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise AnnotationError(

@@ -1,0 +1,52 @@
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_word
+
+from aocr_plugin import images
+from aocr_plugin.errors import ImageError
+
+
+def encoded(extension: str) -> bytes:
+    rng = np.random.default_rng(0)
+    noisy = np.clip(draw_word("NOISE").astype(int) + rng.integers(-30, 30, (40, 110)), 0, 255)
+    return cv2.imencode(extension, noisy.astype(np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".bmp", ".webp"])
+def test_whole_images_give_their_size(extension):
+    assert images.check_bytes(encoded(extension), "x") == (110, 40)
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+def test_truncated_images_are_found_although_opencv_takes_them(extension):
+    data = encoded(extension)
+    with pytest.raises(ImageError, match=r"cut: .*truncated"):
+        images.check_bytes(data[: len(data) * 2 // 3], "cut")
+
+
+def test_header_level_does_not_decode():
+    data = encoded(".png")
+    assert images.check_bytes(data[: len(data) // 2], "x", level="header") == (110, 40)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello, I am a text file", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_image_is_named(data):
+    with pytest.raises(ImageError, match=r"^fake.png: "):
+        images.check_bytes(data, "fake.png")
+
+
+def test_many_files_keep_their_order(tmp_path):
+    good, bad = tmp_path / "a.png", tmp_path / "b.png"
+    good.write_bytes(encoded(".png"))
+    bad.write_text("text")
+    results = images.check_files([str(bad), str(good), str(tmp_path / "c.png")])
+    assert isinstance(results[0], ImageError) and results[1] == (110, 40)
+    assert "c.png: cannot read" in str(results[2])
+
+
+@pytest.mark.parametrize("shape", [(40, 110), (40, 110, 1), (40, 110, 3), (40, 110, 4)])
+def test_arrays_become_what_the_pipeline_loads(shape):
+    pixels = np.full(shape, 100, np.uint8)
+    assert images.decode(pixels, "x", "grayscale").shape == (40, 110)
+    assert images.decode(pixels, "x", "color").shape == (40, 110, 3)
