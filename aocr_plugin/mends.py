@@ -27,7 +27,7 @@ def _torchvision_operators() -> bool:
     ``operator torchvision::nms does not exist``. Text recognition calls no such operator; the
     schema alone lets the import pass.
     """
-    if importlib.util.find_spec("torchvision") is None or "torchvision" in sys.modules:
+    if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
         return False
     try:
         importlib.import_module("torchvision")
@@ -57,7 +57,7 @@ def _mmcv_operators() -> bool:
     ``mmcv.ops`` is imported; it is removed afterwards so that MMEngine still sees that mmcv has
     no operators. Calling one of them says what to install.
     """
-    if importlib.util.find_spec("mmcv") is None or "mmcv.ops" in sys.modules:
+    if "mmcv.ops" in sys.modules or importlib.util.find_spec("mmcv") is None:
         return False
     importlib.import_module("mmcv")
     if importlib.util.find_spec("mmcv._ext") is not None:
@@ -92,7 +92,7 @@ def _numpy_names_for_imgaug() -> bool:
     NumPy 2 (imgaug's import fails), ``np.bool`` in 1.24 to 1.26 and ``np.complex`` since 1.24
     (SomeOf, OneOf, RandAugment, Clouds, Fog, Snowflakes fail when called).
     """
-    if importlib.util.find_spec("imgaug") is None or "imgaug" in sys.modules:
+    if "imgaug" in sys.modules or importlib.util.find_spec("imgaug") is None:
         return False
     import numpy as np
 

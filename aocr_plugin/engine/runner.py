@@ -108,8 +108,13 @@ class AOCRRunner(Runner):
         """Builds the runner.
 
         Raises:
-            ConfigError: the config has arguments that nothing takes, all named at once.
+            ConfigError: the config has arguments that nothing takes, all named at once, or a
+                component refuses its values.
         """
         check(cfg)
-        runner: AOCRRunner = super().from_cfg(resolve(cfg))
+        resolved = resolve(cfg)
+        try:
+            runner: AOCRRunner = super().from_cfg(resolved)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{cfg.filename or 'config'}: {error}") from error
         return runner
