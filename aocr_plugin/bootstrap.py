@@ -6,6 +6,8 @@ that keeps ``import aocr_plugin`` free of PyTorch for the commands that need non
 order of imports in a user's program irrelevant.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.abc
 import importlib.util

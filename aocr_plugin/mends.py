@@ -6,6 +6,8 @@ the installed stack needs it and does nothing where it does not, so that a full 
 install stays as it is. :func:`apply` runs them once, just before MMOCR is first imported.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import logging
@@ -41,9 +43,7 @@ def _torchvision_operators() -> bool:
 
     library = torch.library.Library("torchvision", "DEF")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define(
-        "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    )
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _keep_alive.append(library)
     importlib.import_module("torchvision")
     return True

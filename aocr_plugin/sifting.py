@@ -13,7 +13,8 @@ REASONS = {
     "missing_image": "put the images where the paths point, or set data_root",
     "broken_image": "replace the files, or take their lines out",
     "empty_label": "allowed unless its policy is set to 'error' or 'skip'",
-    "unknown_character": "set the dictionary's charset or letter_case to hold them, or with_unknown=True",
+    "unknown_character": "set the dictionary's charset or letter_case to hold them, "
+    "or with_unknown=True",
     "label_too_long": "raise model.decoder.max_seq_len (longest label + 2)",
     "image_too_wide": "raise or drop the dataset's max_width",
 }

@@ -23,9 +23,7 @@ dictionary = dict(type="AOCRDictionary", charset="labels", letter_case="unchange
 train_pipeline = [
     dict(type="LoadImageFromFile", color_type="grayscale"),
     dict(type="LoadOCRAnnotations", with_text=True),
-    dict(
-        type="RescaleToHeight", height=32, min_width=8, max_width=2048, interpolation="area"
-    ),
+    dict(type="RescaleToHeight", height=32, min_width=8, max_width=2048, interpolation="area"),
     dict(type="LineJitter"),
     dict(
         type="PackTextRecogInputs",
@@ -39,9 +37,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="EndlessSampler"),
     batch_sampler=dict(type="WidthBatchSampler", pool=16),
-    dataset=dict(
-        type="AOCRDataset", ann_file="annotations-training.txt", pipeline=train_pipeline
-    ),
+    dataset=dict(type="AOCRDataset", ann_file="annotations-training.txt", pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=64,
@@ -92,9 +88,7 @@ model = dict(
         bn_momentum=0.1,
         dropout=0.2,
     ),
-    encoder=dict(
-        type="StackedLSTMEncoder", in_channels=256, hidden_size=128, forget_bias=1.0
-    ),
+    encoder=dict(type="StackedLSTMEncoder", in_channels=256, hidden_size=128, forget_bias=1.0),
     decoder=dict(
         type="AttentionDecoder",
         in_channels=256,

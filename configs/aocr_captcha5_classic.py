@@ -1,4 +1,4 @@
-"""aocr_base on the set captcha5_classic, found under data/ (make that a link to wherever it lies)."""
+"""aocr_base on the set captcha5_classic, looked for under data/ (a link will do)."""
 
 _base_ = ["aocr_base.py"]
 

@@ -24,9 +24,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="EndlessSampler"),
     batch_sampler=dict(type="WidthBatchSampler", pool=1),
-    dataset=dict(
-        type="AOCRDataset", ann_file="annotations-training.txt", pipeline=train_pipeline
-    ),
+    dataset=dict(type="AOCRDataset", ann_file="annotations-training.txt", pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=65,

@@ -1,4 +1,4 @@
-"""aocr_base on the set plates_us, found under data/ (make that a link to wherever it lies)."""
+"""aocr_base on the set plates_us, looked for under data/ (a link will do)."""
 
 _base_ = ["aocr_base.py"]
 

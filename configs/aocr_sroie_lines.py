@@ -1,4 +1,4 @@
-"""aocr_base on the set sroie_lines, found under data/ (make that a link to wherever it lies)."""
+"""aocr_base on the set sroie_lines, looked for under data/ (a link will do)."""
 
 _base_ = ["aocr_base.py"]
 

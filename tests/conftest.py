@@ -73,16 +73,25 @@ def tiny_model(charset: str = "aocr", max_seq_len: int = 10, **changes) -> dict:
         postprocessor=dict(type="WordScorePostprocessor"),
     )
     decoder.update(changes.pop("decoder", {}))
-    return dict(
-        type="AOCR",
-        mask_padding=True,
-        data_preprocessor=dict(type="TextRecogDataPreprocessor", mean=[128], std=[128]),
-        backbone=dict(
-            type="SlidingCNN", channels=(8, 8, 16, 16, 32, 32, 32), norm_all=True, dropout=0.0, bn_momentum=0.1
-        ),
-        encoder=dict(type="StackedLSTMEncoder", in_channels=32, hidden_size=16, forget_bias=1.0),
-        decoder=decoder,
-    ) | changes
+    return (
+        dict(
+            type="AOCR",
+            mask_padding=True,
+            data_preprocessor=dict(type="TextRecogDataPreprocessor", mean=[128], std=[128]),
+            backbone=dict(
+                type="SlidingCNN",
+                channels=(8, 8, 16, 16, 32, 32, 32),
+                norm_all=True,
+                dropout=0.0,
+                bn_momentum=0.1,
+            ),
+            encoder=dict(
+                type="StackedLSTMEncoder", in_channels=32, hidden_size=16, forget_bias=1.0
+            ),
+            decoder=decoder,
+        )
+        | changes
+    )
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from aocr_plugin.errors import AnnotationError
 
 
 def labels(data: bytes, **options):
-    return [(line.path, line.label) for line in annotations.parse(annotations.decode(data, **options))]
+    return [
+        (line.path, line.label) for line in annotations.parse(annotations.decode(data, **options))
+    ]
 
 
 def test_label_is_the_rest_of_the_line():

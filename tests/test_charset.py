@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 import pytest
 
 from aocr_plugin import charset

@@ -13,7 +13,9 @@ PIPELINE = [
     dict(type="LoadImageFromFile", color_type="grayscale"),
     dict(type="LoadOCRAnnotations", with_text=True),
     dict(type="RescaleToHeight", height=32),
-    dict(type="PackTextRecogInputs", meta_keys=["img_path", "ori_shape", "img_shape", "valid_ratio"]),
+    dict(
+        type="PackTextRecogInputs", meta_keys=["img_path", "ori_shape", "img_shape", "valid_ratio"]
+    ),
 ]
 
 
@@ -51,7 +53,14 @@ def test_paths_bytes_arrays_and_pillow_images_read_alike(saved, words):
     recognizer = Recognizer(saved)
     path = words.parent / "images" / "DOG7.png"
     pixels = draw_word("DOG7")
-    forms = [path, str(path), path.read_bytes(), pixels, np.stack([pixels] * 3, 2), Image.open(path)]
+    forms = [
+        path,
+        str(path),
+        path.read_bytes(),
+        pixels,
+        np.stack([pixels] * 3, 2),
+        Image.open(path),
+    ]
     found = recognizer(forms)
     assert len({(p.text, round(p.score, 5)) for p in found}) == 1 and found[0].text
     assert recognizer(path).text == found[0].text and found[0].source == str(path)
@@ -85,7 +94,7 @@ def test_errors_raise_or_return(saved, tmp_path):
     recognizer = Recognizer(saved)
     bad = tmp_path / "fake.png"
     bad.write_text("text")
-    with pytest.raises(ImageError, match="fake.png: not an image"):
+    with pytest.raises(ImageError, match=r"fake\.png: not an image"):
         recognizer([draw_word("A"), bad])
     good, wrong, gone = recognizer([draw_word("A"), bad, "gone.png"], errors="return")
     assert good.error is None and "fake.png" in wrong.error and "gone.png: cannot" in gone.error
@@ -140,7 +149,7 @@ def test_weights_of_another_model_are_named(checkpoint, tmp_path):
     from aocr_plugin import Recognizer
 
     checkpoint["meta"]["aocr"]["model"]["decoder"]["dictionary"]["charset"] = "digits"
-    with pytest.raises(CheckpointError, match="weights do not fit(.|\n)*size mismatch"):
+    with pytest.raises(CheckpointError, match=r"weights do not fit(.|\n)*size mismatch"):
         Recognizer(save(checkpoint, tmp_path / "other.pth"))
 
 

@@ -28,8 +28,9 @@ def test_there_are_as_many_configs_as_known():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_config_loads_passes_the_check_and_its_model_builds(path):
-    from aocr_plugin.engine.config_check import check
     from mmocr.registry import MODELS
+
+    from aocr_plugin.engine.config_check import check
 
     cfg = load(path)
     check(cfg)
@@ -76,7 +77,10 @@ def test_import_is_light():
 
 
 MISTAKES = [
-    ("model.backbone.chanels=[1]", r"model.backbone.chanels: SlidingCNN .* did you mean 'channels'"),
+    (
+        "model.backbone.chanels=[1]",
+        r"model.backbone.chanels: SlidingCNN .* did you mean 'channels'",
+    ),
     ("model.encodr.type=X", r"model.encodr: AOCR takes no such argument; did you mean 'encoder'"),
     ("model.decoder.type=AttentionDecodr", r"there is no 'AttentionDecodr'; did you mean"),
     ("optim_wrapper.optimizer.learning=1", "optim_wrapper.optimizer.learning: AdamW takes no such"),

@@ -20,7 +20,8 @@ import aocr_plugin
 import mmocr.models, mmocr.datasets, mmocr.evaluation, mmocr.visualization
 from mmengine.utils.dl_utils import mmcv_full_available
 import importlib.util, sys
-print(importlib.util.find_spec("mmcv._ext") is None, mmcv_full_available(), "mmcv._ext" in sys.modules)
+absent = importlib.util.find_spec("mmcv._ext") is None
+print(absent, mmcv_full_available(), "mmcv._ext" in sys.modules)
 """
     absent, full, left = run(program).split()
     assert full == ("False" if absent == "True" else "True") and left == str(absent == "False")
@@ -48,7 +49,8 @@ def test_imgaug_augmenters_that_broke_run():
 import aocr_plugin, mmocr.models
 import numpy as np, imgaug.augmenters as iaa
 image = np.zeros((32, 64, 3), np.uint8)
-for augmenter in (iaa.SomeOf(1, [iaa.Fliplr()]), iaa.OneOf([iaa.Fliplr()]), iaa.Clouds(), iaa.Fog()):
+flip = iaa.Fliplr()
+for augmenter in (iaa.SomeOf(1, [flip]), iaa.OneOf([flip]), iaa.Clouds(), iaa.Fog()):
     assert augmenter(image=image).shape == image.shape
 print("ok")
 """

@@ -98,7 +98,10 @@ def test_step_equals_the_slow_numpy_version(cell, layers, seeded):
 
 
 def test_start_state_is_sliced_as_the_original_does():
-    for cell, expected in (("lstm", [(0, 4), (4, 8), (8, 12), (12, 16)]), ("gru", [(0, 4), (4, 8)])):
+    for cell, expected in (
+        ("lstm", [(0, 4), (4, 8), (8, 12), (12, 16)]),
+        ("gru", [(0, 4), (4, 8)]),
+    ):
         config = tiny_model(
             encoder=dict(type="StackedLSTMEncoder", in_channels=32, hidden_size=8),
             decoder=dict(cell=cell, num_layers=2, hidden_size=4, in_channels=16, init_state="aocr"),
@@ -131,7 +134,7 @@ def test_encoder_state_is_forward_carry_then_hidden(seeded):
 )
 def test_encoder_variants(options, channels):
     encoder = build(dict(type="StackedLSTMEncoder", in_channels=4, hidden_size=6, **options))
-    memory, state, lengths = encoder(torch.randn(2, 4, 1, 5), lengths=torch.tensor([5, 3]))
+    memory, state, _ = encoder(torch.randn(2, 4, 1, 5), lengths=torch.tensor([5, 3]))
     assert memory.shape == (2, 5, channels) and state.shape == (2, encoder.state_size)
     assert memory[1, 3:].abs().max() == 0
 

@@ -21,9 +21,9 @@ def recorded(golden):
 
 @pytest.fixture
 def model(golden, recorded):
-    from aocr_plugin.conversion.checkpoint import model_config
-
     from mmocr.registry import MODELS
+
+    from aocr_plugin.conversion.checkpoint import model_config
 
     state, sizes = convert(dict(np.load(golden / "weights.npz")))
     steps = recorded[0]["settings"]["max_prediction"] + 2

@@ -32,7 +32,13 @@ model = dict(backbone=dict(dropout=0.0), decoder=dict(dropout=0.0))
 
 def start(config, run, resume):
     """Starts a training of its own process group, so that its workers die with it."""
-    command = [sys.executable, str(ROOT / "tools" / "train.py"), str(config), "--work-dir", str(run)]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "train.py"),
+        str(config),
+        "--work-dir",
+        str(run),
+    ]
     return subprocess.Popen(
         command + (["--resume"] if resume else []),
         stdout=subprocess.DEVNULL,

@@ -167,14 +167,20 @@ def test_new_config_splits_measures_and_its_config_trains(words, tmp_path):
     config.parent.mkdir()
     out, _ = tool("new_config", words, "--out", config)
     assert "20 samples, 20 kept" in out and "training: 16 images" in out
-    parts = [(config.parent / f"mine-{kind}.txt").read_text().splitlines()
-             for kind in ("training", "validation", "testing")]
+    parts = [
+        (config.parent / f"mine-{kind}.txt").read_text().splitlines()
+        for kind in ("training", "validation", "testing")
+    ]
     assert [len(part) for part in parts] == [16, 2, 2]
-    assert sorted(sum(parts, [])) == sorted(lines.splitlines())
+    assert sorted(line for part in parts for line in part) == sorted(lines.splitlines())
     text = config.read_text()
     assert "max_seq_len=7" in text and "max_iters=1500" in text
-    options = ["train_cfg.max_iters=2", "train_cfg.val_interval=2", "model.backbone.channels=[4,4,4,4,8,8,8]",
-               "model.encoder.in_channels=8"]
+    options = [
+        "train_cfg.max_iters=2",
+        "train_cfg.val_interval=2",
+        "model.backbone.channels=[4,4,4,4,8,8,8]",
+        "model.encoder.in_channels=8",
+    ]
     tool("train", config, "--work-dir", tmp_path / "run", "--cfg-options", *options)
     assert (tmp_path / "run" / "best.pth").exists()
     _, err = tool("new_config", words, "--out", config, code=2)
@@ -186,15 +192,24 @@ def test_amp_and_resume_go_on(trained, tmp_path):
     shutil.copytree(trained / "run", run)
     (run / "last_checkpoint").write_text(str(run / "iter_60.pth"))
     config = trained / "tiny.py"
-    out, err = tool("train", config, "--work-dir", run, "--resume", "--amp", "--cfg-options",
-                    "train_cfg.max_iters=80")
+    out, err = tool(
+        "train",
+        config,
+        "--work-dir",
+        run,
+        "--resume",
+        "--amp",
+        "--cfg-options",
+        "train_cfg.max_iters=80",
+    )
     text = out + err
     assert "resumed epoch: 0, iter: 60" in text and "Iter(train) [80/80]" in text
     before = torch.load(trained / "run" / "iter_60.pth", weights_only=True)
     after = torch.load(run / "iter_80.pth", weights_only=True)
     assert after["meta"]["iter"] == 80
-    assert after["message_hub"]["runtime_info"]["best_score"] >= (
-        before["message_hub"]["runtime_info"]["best_score"]
+    assert (
+        after["message_hub"]["runtime_info"]["best_score"]
+        >= (before["message_hub"]["runtime_info"]["best_score"])
     )
     steps = {s["step"] for s in after["optimizer"]["state"].values()}
     assert {int(step) for step in steps} == {80}

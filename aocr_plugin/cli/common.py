@@ -62,7 +62,15 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Any:
         cfg = Config.fromfile(path)
     except SyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: {error.msg}") from error
-    except (ImportError, OSError, NameError, KeyError, AttributeError, TypeError, ValueError) as error:
+    except (
+        ImportError,
+        OSError,
+        NameError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ConfigError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
     if options:
         try:

@@ -1,5 +1,7 @@
 """Looks at the installed stack: ``tools/doctor.py``. Works where the stack is broken."""
 
+from __future__ import annotations
+
 import argparse
 import importlib.metadata
 import importlib.util
@@ -71,7 +73,9 @@ def tested_versions() -> dict[str, str]:
 
 def _pip(*requirements: str) -> str:
     constraint = "-c constraints.txt " if _CONSTRAINTS.exists() else ""
-    return f"{sys.executable} -m pip install {constraint}" + " ".join(f"'{r}'" for r in requirements)
+    return f"{sys.executable} -m pip install {constraint}" + " ".join(
+        f"'{r}'" for r in requirements
+    )
 
 
 def packages() -> tuple[list[str], list[str]]:
@@ -99,9 +103,7 @@ def probe() -> tuple[dict[str, object] | None, str]:
     """
     environment = dict(os.environ)
     root = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [root, environment.get("PYTHONPATH")])
-    )
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-c", _PROBE],
         capture_output=True,
@@ -126,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     print("packages:")
     lines, missing = packages()
     print("\n".join(lines))
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         print("Python 3.11 or newer is needed; make a virtual environment with it")
         return 1
     if missing:
@@ -139,7 +141,9 @@ def main(argv: list[str] | None = None) -> int:
             if sign in error:
                 print(f"  meaning: {meaning}")
         pins = [f"{name}=={version}" for name, version in tested_versions().items()]
-        print("  cure, the tested set: " + (_pip("-e .[cpu]") if pins else _pip("aocr-plugin[cpu]")))
+        print(
+            "  cure, the tested set: " + (_pip("-e .[cpu]") if pins else _pip("aocr-plugin[cpu]"))
+        )
         return 1
     mended = found["mended"]
     reasons = found["reasons"]

@@ -152,11 +152,12 @@ def config_text(
     """Returns the config: what was measured, and nothing else."""
     steps = args.steps or steps_for(facts.count)
     interval = max(50, steps // 20)
-    widths = facts.widths
+    narrow, middle, wide = min(facts.widths), statistics.median(facts.widths), max(facts.widths)
+    sizes = f"{narrow} to {wide} pixels wide (median {middle:.0f}) at height {_HEIGHT}"
     name = args.annotations.replace("\\", "/")
     return f'''"""Recogniser for {name}, written by tools/new_config.py.
 
-{facts.count} training images, {min(widths)} to {max(widths)} pixels wide at height {_HEIGHT} (median {statistics.median(widths):.0f});
+{facts.count} training images, {sizes};
 {len(facts.characters)} characters, labels of up to {facts.longest}.
 """
 
@@ -219,7 +220,9 @@ def new_config(args: argparse.Namespace) -> int:
     train = parts[0]
     characters = charset.collect(sample.label for sample in train)
     unseen = "".join(
-        c for c in charset.collect(s.label for part in parts[1:] for s in part) if c not in characters
+        c
+        for c in charset.collect(s.label for part in parts[1:] for s in part)
+        if c not in characters
     )
     if unseen:
         print(

@@ -57,7 +57,7 @@ def predict(args: argparse.Namespace) -> int:
     recognizer = Recognizer(args.checkpoint, device=args.device, batch_size=args.batch_size)
     failures: list[str] = []
     files = _files(args.sources, failures)
-    out = open(args.output, "w", encoding="utf-8") if args.output else sys.stdout  # noqa: SIM115
+    out = open(args.output, "w", encoding="utf-8") if args.output else sys.stdout
 
     def line(prediction: Prediction) -> str:
         if args.format == "jsonl":

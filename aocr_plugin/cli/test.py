@@ -87,7 +87,9 @@ def test(args: argparse.Namespace) -> int:
         hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") != "EMAHook"
     ]
     out = args.out or os.path.join(cfg.work_dir, "predictions.jsonl")
-    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    evaluators = (
+        cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    )
     cfg.test_evaluator = [*evaluators, {"type": "PredictionLines", "out_file": out}]
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     metrics = runner.test()

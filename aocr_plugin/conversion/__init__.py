@@ -1,0 +1,1 @@
+"""From the original's weights to ours."""

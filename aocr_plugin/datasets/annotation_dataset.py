@@ -113,7 +113,7 @@ class AOCRDataset(BaseDataset):
 
     def _join_prefix(self) -> None:
         """Finds the annotation file beside ``data_root`` or the working directory."""
-        self.ann_file = find_annotation_file(self.ann_file, self.data_root)
+        self.ann_file: str = find_annotation_file(self.ann_file, self.data_root)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Reads and checks the annotation file, prints the table of what was kept.
@@ -173,7 +173,11 @@ class AOCRDataset(BaseDataset):
         if self._indices is not None and self.sizes is not None:
             chosen = self._indices
             if isinstance(chosen, int):
-                chosen = range(chosen) if chosen >= 0 else range(len(self.sizes) + chosen, len(self.sizes))
+                chosen = (
+                    range(chosen)
+                    if chosen >= 0
+                    else range(len(self.sizes) + chosen, len(self.sizes))
+                )
             self.sizes = self.sizes[list(chosen)]
 
     def aspect_ratios(self) -> NDArray[np.float32]:

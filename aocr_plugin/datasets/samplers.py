@@ -91,9 +91,7 @@ class WidthBatchSampler(BatchSampler):
         if self._ratios is None:
             return [pool]
         pool = sorted(pool, key=self._ratios.__getitem__)
-        batches = [
-            pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)
-        ]
+        batches = [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -1,0 +1,1 @@
+"""Runner, loop, hooks and optimiser wrapper."""

@@ -66,9 +66,9 @@ class SafeCheckpointHook(CheckpointHook):
     rule_map = {"greater": lambda x, y: x >= y, "less": lambda x, y: x <= y}  # noqa: RUF012
 
     def __init__(self, save_best: str | None = None, rule: str = "greater", **kwargs: Any) -> None:
+        if kwargs.get("backend_args") is None:
+            kwargs["backend_args"] = {"backend": "aocr_atomic"}
         super().__init__(save_best=save_best, rule=rule if save_best else None, **kwargs)
-        if self.backend_args is None:
-            self.backend_args = {"backend": "aocr_atomic"}
 
     def before_train(self, runner: Any) -> None:
         """Removes what a killed run left half written, and takes up the best score so far."""

@@ -13,7 +13,13 @@ from mmocr import registry as mmocr_registry
 from aocr_plugin.errors import ConfigError
 
 _SKIPPED_KEYS = {"init_cfg", "norm_cfg", "act_cfg", "conv_cfg"}
-_TAKEN_BEFORE_BUILDING = {"type", "_scope_", "constructor", "paramwise_cfg", "convert_to_iter_based"}
+_TAKEN_BEFORE_BUILDING = {
+    "type",
+    "_scope_",
+    "constructor",
+    "paramwise_cfg",
+    "convert_to_iter_based",
+}
 _REGISTRIES = (
     "MODELS",
     "TRANSFORMS",

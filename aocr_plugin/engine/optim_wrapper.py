@@ -19,7 +19,8 @@ PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 
 def _seconds(dtype: torch.dtype) -> float:
     """Returns the time of a convolution, forward and backward, of this network's typical size."""
-    conv = nn.Conv2d(128, 128, 3, padding=1).to(dtype=dtype, memory_format=torch.channels_last)
+    conv = nn.Conv2d(128, 128, 3, padding=1, dtype=dtype)
+    conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     image = torch.rand(16, 128, 8, 32).to(dtype=dtype, memory_format=torch.channels_last)
     image.requires_grad_(True)
     times = []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from aocr_plugin import images as image_files
 from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import CheckpointError, ImageError
 
+_SINGLE = (str, bytes, bytearray, memoryview, Path, np.ndarray, PillowImage.Image)
 ImageLike = str | Path | bytes | NDArray[Any] | PillowImage.Image
 
 
@@ -130,16 +131,16 @@ class Recognizer:
         return getattr(dictionary, "characters", "".join(dictionary.dict))
 
     @overload
-    def __call__(self, images: ImageLike, *, errors: str = "raise") -> Prediction: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, images: ImageLike, *, errors: str = "raise"
+    ) -> Prediction: ...
 
     @overload
     def __call__(
         self, images: Sequence[ImageLike], *, errors: str = "raise"
     ) -> list[Prediction]: ...
 
-    def __call__(
-        self, images: Any, *, errors: Literal["raise", "return"] | str = "raise"
-    ) -> Prediction | list[Prediction]:
+    def __call__(self, images: Any, *, errors: str = "raise") -> Prediction | list[Prediction]:
         """Reads one image or many.
 
         Args:
@@ -156,10 +157,8 @@ class Recognizer:
         """
         if errors not in ("raise", "return"):
             raise ValueError(f"errors is '{errors}'; it must be 'raise' or 'return'")
-        if isinstance(images, str | bytes | bytearray | memoryview | Path | np.ndarray) or isinstance(
-            images, PillowImage.Image
-        ):
-            return next(self._read([images], errors))
+        if isinstance(images, _SINGLE):
+            return next(self._read([images], errors))  # type: ignore[list-item]
         return list(self._read(list(images), errors))
 
     def _read(self, images: list[ImageLike], errors: str) -> Iterator[Prediction]:

@@ -35,7 +35,7 @@ class AOCRDictionary(Dictionary):
         charset: str | Sequence[str] = "aocr",
         letter_case: str = "unchanged",
         with_unknown: bool = False,
-        unknown_token: str = "<UKN>",
+        unknown_token: str = "<UKN>",  # noqa: S107
     ) -> None:
         self.characters = charsets.resolve(charset)
         self.letter_case = charsets.check_letter_case(letter_case)
@@ -49,7 +49,7 @@ class AOCRDictionary(Dictionary):
         self.with_unknown = with_unknown
         self.same_start_end = False
         self.padding_token, self.start_token, self.end_token = "<PAD>", "<GO>", "<EOS>"
-        self.start_end_token = "<GO/EOS>"
+        self.start_end_token = "<GO/EOS>"  # noqa: S105
         self.unknown_token = unknown_token
         self.padding_idx, self.start_idx, self.end_idx = 0, 1, 2
         self._dict = [self.padding_token, self.start_token, self.end_token, *self.characters]

@@ -26,7 +26,10 @@ def draw_contact_sheet(
     ordered = sorted(predictions, key=lambda line: line["text"] == line["label"])
     rows = -(-len(ordered) // columns)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(2.2 * columns, 1.15 * rows + 0.5), squeeze=False,
+        rows,
+        columns,
+        figsize=(2.2 * columns, 1.15 * rows + 0.5),
+        squeeze=False,
         layout="constrained",
     )
     for axes in grid.flat:

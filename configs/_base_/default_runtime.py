@@ -27,15 +27,24 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     sync_buffer=dict(type="SyncBuffersHook"),
     visualization=dict(
-        type="VisualizationHook", interval=1, enable=False, show=False, draw_gt=False, draw_pred=False
+        type="VisualizationHook",
+        interval=1,
+        enable=False,
+        show=False,
+        draw_gt=False,
+        draw_pred=False,
     ),
 )
 log_level = "INFO"
-log_processor = dict(type="LogProcessor", window_size=50, by_epoch=False)
-vis_backends = [dict(type="LocalVisBackend")]
-visualizer = dict(
-    type="TextRecogLocalVisualizer", name="visualizer", vis_backends=vis_backends
+log_processor = dict(
+    type="LogProcessor",
+    window_size=50,
+    by_epoch=False,
+    # means over the window; without the first part validation losses would be averaged over time
+    mean_pattern=r"^(?!recog/).*(loss|time|data_time|grad_norm).*",
 )
+vis_backends = [dict(type="LocalVisBackend")]
+visualizer = dict(type="TextRecogLocalVisualizer", name="visualizer", vis_backends=vis_backends)
 
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

@@ -1,0 +1,1 @@
+"""From feature columns to symbols."""

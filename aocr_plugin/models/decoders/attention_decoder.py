@@ -190,9 +190,7 @@ class AttentionDecoder(BaseDecoder):
         logits = self._logits(torch.stack(outputs, 1), torch.stack(contexts, 1))
         return DecoderOutput(logits, torch.stack(weights, 1))
 
-    def greedy(
-        self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None
-    ) -> DecoderOutput:
+    def greedy(self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None) -> DecoderOutput:
         """Decodes with its own most probable symbol as the next step's input.
 
         Args:

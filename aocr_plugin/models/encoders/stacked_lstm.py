@@ -161,5 +161,7 @@ class StackedLSTMEncoder(BaseModule):
             return memory
         hidden, carry = final if self.cell == "lstm" else (final, None)
         forward = -2 if self.rnn.bidirectional else -1
-        state = hidden[forward] if carry is None else torch.cat([carry[forward], hidden[forward]], 1)
+        state = (
+            hidden[forward] if carry is None else torch.cat([carry[forward], hidden[forward]], 1)
+        )
         return EncoderOutput(memory, state, lengths)
