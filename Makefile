@@ -4,12 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit install doctor clean
+.PHONY: demo test lint types unit slow install doctor clean
 
 demo: $(READY)
 	$(RUN) tools/demo.py
 
-test: lint types unit
+test: lint types unit slow
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -19,7 +19,10 @@ types: $(READY)
 	$(VENV)/bin/mypy
 
 unit: $(READY)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m 'not slow'
+
+slow: $(READY)
+	$(RUN) -m pytest -m slow
 
 install: $(READY)
 
