@@ -93,7 +93,10 @@ def read(path: str | Path, encoding: str = "auto", separator: str | None = None)
         data = Path(path).read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise AnnotationError(f"{path}: cannot read the annotation file ({reason})") from error
+        raise AnnotationError(
+            f"{path}: cannot read the annotation file ({reason}); give the path of a file with "
+            "lines 'PATH LABEL' (in a config: the dataset's ann_file and data_root)"
+        ) from error
     return list(parse(decode(data, encoding, str(path)), separator))
 
 

@@ -145,3 +145,13 @@ def test_precision():
         choose_precision("fp16", "cpu")
     with pytest.raises(ConfigError, match="precision is 'half'"):
         choose_precision("half", "cpu")
+
+
+def test_every_file_that_the_documents_name_exists():
+    import re
+
+    for document in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        named = re.findall(r"(?:tools|configs|benchmarks|tests|aocr_plugin)/[\w/]+\.py", text)
+        missing = {path for path in named if not (ROOT / path).exists()} - {"configs/mine.py"}
+        assert named and not missing

@@ -248,3 +248,28 @@ def test_overfits_four_words_to_zero_errors(seeded):
         samples = model.eval()(inputs, make_samples(WORDS), "predict")
     assert [sample.pred_text.item for sample in samples] == WORDS
     assert all(sample.pred_text.loss < 0.1 for sample in samples)
+
+
+def test_mmocrs_crnn_takes_the_backbone(seeded):
+    """The pair that the README shows."""
+    model = build(
+        dict(
+            type="CRNN",
+            preprocessor=None,
+            backbone=dict(type="SlidingCNN", in_channels=1),
+            encoder=None,
+            decoder=dict(
+                type="CRNNDecoder",
+                in_channels=512,
+                rnn_flag=True,
+                module_loss=dict(type="CTCModuleLoss", letter_case="upper"),
+                postprocessor=dict(type="CTCPostProcessor"),
+                dictionary=dict(type="AOCRDictionary"),
+            ),
+            data_preprocessor=dict(type="TextRecogDataPreprocessor", mean=[127], std=[127]),
+        )
+    )
+    losses = model(torch.randn(2, 1, 32, 100), make_samples(["AB", "C"]), "loss")
+    assert torch.isfinite(losses["loss_ctc"])
+    samples = model.eval()(torch.randn(2, 1, 32, 100), make_samples(["AB", "C"]), "predict")
+    assert isinstance(samples[0].pred_text.item, str)

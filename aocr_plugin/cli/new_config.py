@@ -3,7 +3,6 @@
 import argparse
 import math
 import os
-import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from aocr_plugin.cli.common import add_traceback_flag, guarded
 from aocr_plugin.errors import AnnotationError, ConfigError
 from aocr_plugin.samples import read_samples
 from aocr_plugin.sifting import Report, Sample, policies
+from aocr_plugin.splitting import common_root, split, write_annotations
 
 _HEIGHT = 32  # pixels, of the network's input
 _BATCH_SIZE = 32  # images
@@ -85,65 +85,9 @@ def _read(path: str, args: argparse.Namespace) -> list[Sample]:
     return samples
 
 
-def split(samples: list[Sample], shares: Sequence[float], seed: int) -> list[list[Sample]]:
-    """Splits samples at random; lines of one image stay together.
-
-    Args:
-        samples: all.
-        shares: of each part but the first, which takes the rest.
-        seed: of the shuffling.
-
-    Returns:
-        A list for the rest and one for each share.
-    """
-    by_file: dict[str, list[Sample]] = {}
-    for sample in samples:
-        by_file.setdefault(sample.path, []).append(sample)
-    files = sorted(by_file)
-    random.Random(seed).shuffle(files)
-    parts: list[list[Sample]] = []
-    for share in shares:
-        count = min(max(1, round(share * len(by_file))), max(0, len(files) - 1))
-        parts.append([sample for file in files[:count] for sample in by_file[file]])
-        files = files[count:]
-    return [[sample for file in files for sample in by_file[file]], *parts]
-
-
 def steps_for(count: int) -> int:
     """Returns how many steps to train: 2,000 for a thousand images, growing with the root."""
     return min(60_000, max(1_500, 100 * round(20 * math.sqrt(count / 1_000))))
-
-
-def common_root(samples: Sequence[Sample], ann_file: str, data_root: str | None) -> str:
-    """Returns the folder, of those that paths may be relative to, that holds most images."""
-    folders = annotations.roots(ann_file, data_root)
-
-    def inside(folder: str) -> int:
-        prefix = os.path.join(os.path.abspath(folder), "")
-        return sum(os.path.abspath(sample.path).startswith(prefix) for sample in samples)
-
-    return os.path.abspath(max(folders, key=inside))
-
-
-def write_annotations(path: Path, samples: Sequence[Sample], root: str) -> None:
-    """Writes samples with paths relative to ``root`` (absolute where they lie elsewhere).
-
-    Raises:
-        AnnotationError: a path holds white space, which would end it.
-    """
-    lines = []
-    for sample in samples:
-        image = os.path.abspath(sample.path)
-        if image.startswith(os.path.join(root, "")):
-            image = os.path.relpath(image, root)
-        if any(character.isspace() for character in image):
-            raise AnnotationError(
-                f"{image}: the path has white space, which ends a path in an annotation file; "
-                "give --data-root a folder above it, or rename"
-            )
-        lines.append(f"{image} {sample.label}\n")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines), encoding="utf-8")
 
 
 def config_text(

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmocr.registry import RUNNERS
@@ -57,6 +58,20 @@ def resolve_charset(cfg: Config, dictionary: dict[str, Any]) -> str:
     return characters
 
 
+def _distribute(cfg: Config) -> None:
+    """Sets the back end "auto", and what MMEngine's wrapper needs to run without a GPU."""
+    dist_cfg = (cfg.get("env_cfg") or {}).get("dist_cfg") or {}
+    cuda = torch.cuda.is_available()
+    if dist_cfg.get("backend") == "auto":
+        dist_cfg["backend"] = "nccl" if cuda else "gloo"
+    if not cuda and cfg.get("launcher", "none") != "none" and not cfg.get("model_wrapper_cfg"):
+        cfg.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel",
+            "device_ids": None,
+            "broadcast_buffers": False,
+        }
+
+
 def _schedules(schedules: list[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
     """Ends open schedules by steps with the training; drops those that would begin after it."""
     kept = []
@@ -74,10 +89,12 @@ def resolve(cfg: Config) -> Config:
 
     - The charset is spelt out, so that a checkpoint needs no other file.
     - A learning rate schedule by steps that names no end goes on to the last step.
+    - The back end "auto" of several processes is NCCL with GPUs and gloo without.
     - Every ``AOCRDataset`` checks its labels against the model's dictionary and length, unless
       its own config says otherwise.
     """
     cfg = copy.deepcopy(cfg)
+    _distribute(cfg)
     steps = (cfg.get("train_cfg") or {}).get("max_iters")
     if steps and isinstance(cfg.get("param_scheduler"), list):
         cfg.param_scheduler = _schedules(cfg.param_scheduler, steps)

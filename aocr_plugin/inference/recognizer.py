@@ -10,13 +10,14 @@ import torch
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmocr.registry import MODELS, TRANSFORMS
+from mmocr.registry import TRANSFORMS
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from aocr_plugin import images as image_files
 from aocr_plugin.engine import checkpoint_file
-from aocr_plugin.errors import CheckpointError, ImageError
+from aocr_plugin.errors import ImageError
+from aocr_plugin.inference.model import build_model
 
 _SINGLE = (str, bytes, bytearray, memoryview, Path, np.ndarray, PillowImage.Image)
 ImageLike = str | Path | bytes | NDArray[Any] | PillowImage.Image
@@ -227,30 +228,3 @@ def _prediction(sample: Any, source: str | None) -> Prediction:
         source=source,
         attention=None if attention is None else attention.numpy(),
     )
-
-
-def build_model(model: dict[str, Any], state: dict[str, torch.Tensor], name: str) -> Any:
-    """Builds a described model and loads its weights, strictly.
-
-    Raises:
-        CheckpointError: the description cannot be built, or weights and description disagree.
-    """
-    with DefaultScope.overwrite_default_scope("mmocr"):
-        try:
-            built = MODELS.build(_without_init(model))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{name}: cannot build its model: {error}") from error
-    try:
-        built.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{name}: weights do not fit the described model: {error}") from error
-    return built
-
-
-def _without_init(value: Any) -> Any:
-    """Drops ``init_cfg``: weights come from the checkpoint, nothing else is to be fetched."""
-    if isinstance(value, dict):
-        return {key: _without_init(entry) for key, entry in value.items() if key != "init_cfg"}
-    if isinstance(value, list):
-        return [_without_init(entry) for entry in value]
-    return value

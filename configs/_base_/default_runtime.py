@@ -7,7 +7,7 @@ launcher = "none"
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="gloo"),
+    dist_cfg=dict(backend="auto"),
 )
 randomness = dict(seed=0)
 load_from = None

@@ -11,6 +11,7 @@ from mmocr.structures import TextRecogDataSample
 from torch import Tensor, nn
 
 from aocr_plugin.models.decoders.cells import AttentionStep, State
+from aocr_plugin.models.decoders.start_state import START_STATES, padding_mask, start_state
 from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
 from aocr_plugin.models.initialisation import glorot_linear_
 
@@ -100,8 +101,8 @@ class AttentionDecoder(BaseDecoder):
             raise ValueError("the attention decoder needs a dictionary with start and end symbols")
         if max_seq_len < 3:
             raise ValueError(f"max_seq_len is {max_seq_len}; one character takes 3 steps")
-        if init_state not in ("aocr", "linear", "zero"):
-            raise ValueError(f"init_state is '{init_state}'; it is 'aocr', 'linear' or 'zero'")
+        if init_state not in START_STATES:
+            raise ValueError(f"init_state is '{init_state}'; it is one of {START_STATES}")
         self.init_state = init_state
         self.early_stop = early_stop
         self.keep_attention = keep_attention
@@ -133,30 +134,9 @@ class AttentionDecoder(BaseDecoder):
                 raise ValueError("AttentionDecoder got neither features nor an encoder's output")
             out_enc = columns(feat, self.height_pool)
         encoded = out_enc if isinstance(out_enc, EncoderOutput) else EncoderOutput(out_enc)
-        memory, lengths = encoded.memory, encoded.lengths
-        units, count = self.step.hidden_size, self.step.num_states
-        if self.init_state == "zero":
-            start = memory.new_zeros(memory.size(0), count * units)
-        elif encoded.state is None:
-            raise ValueError(
-                f"init_state='{self.init_state}' needs the final state of StackedLSTMEncoder; "
-                "with another encoder, or none, set init_state='zero'"
-            )
-        elif self.init_state == "linear":
-            start = torch.tanh(self.first_state(encoded.state))
-        else:
-            start = encoded.state
-            if start.size(1) < count * units:
-                raise ValueError(
-                    f"init_state='aocr' takes {count * units} values from the encoder's state, "
-                    f"which has {start.size(1)}: the encoder's hidden_size must be "
-                    "num_layers * hidden_size of the decoder, or set init_state='linear'"
-                )
-        state = tuple(start[:, i * units : (i + 1) * units] for i in range(count))
-        mask = None
-        if lengths is not None:
-            mask = torch.arange(memory.size(1), device=memory.device) >= lengths[:, None]
-        return encoded, state, mask
+        projection = self.first_state if self.init_state == "linear" else None
+        state = start_state(encoded, self.init_state, self.step, projection)
+        return encoded, state, padding_mask(encoded)
 
     def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Maps cell outputs [..., h] and contexts [..., M] to logits [..., V]."""
