@@ -125,7 +125,7 @@ def test_user_errors_name_culprit_and_mend_and_exit_with_2(trained, tmp_path):
             "none.txt: cannot read the annotation file",
         ),
         (
-            ("train", config, "--work-dir", tmp_path, "--resume", best),
+            ("train", config, "--resume", "--cfg-options", f"load_from={best}"),
             "no optimiser .* load_from=",
         ),
         (

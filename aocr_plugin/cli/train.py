@@ -20,10 +20,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--resume",
-        nargs="?",
-        const="auto",
-        metavar="CHECKPOINT",
-        help="go on with the run in the work directory (or from a checkpoint of a run): step, "
+        action="store_true",
+        help="go on with the run in the work directory (or with load_from of the config): step, "
         "optimiser, schedule, order of the data, best score; a new run if there is none",
     )
     parser.add_argument(
@@ -69,29 +67,23 @@ def set_amp(cfg: Any) -> None:
         raise ConfigError(f"--amp does not know the optimiser wrapper '{kind}'; set its precision")
 
 
-def set_resume(cfg: Any, resume: str | None) -> None:
+def set_resume(cfg: Any) -> None:
     """Points a config at the checkpoint to go on from.
 
     Raises:
-        CheckpointError: the named checkpoint cannot be resumed from.
+        CheckpointError: the checkpoint named by ``load_from`` cannot be resumed from.
     """
     from aocr_plugin.engine import checkpoint_file
 
-    if resume is None:
+    found = Path(cfg.load_from) if cfg.get("load_from") else checkpoint_file.latest(cfg.work_dir)
+    if found is None:
+        print(f"--resume: no checkpoint in {cfg.work_dir} yet, a new run starts")
         return
-    if resume == "auto":
-        found = checkpoint_file.latest(cfg.work_dir)
-        if found is None:
-            print(f"--resume: no checkpoint in {cfg.work_dir} yet, a new run starts")
-            return
-    else:
-        found = Path(resume)
-    checkpoint = checkpoint_file.load(found)
-    if "optimizer" not in checkpoint:
+    if "optimizer" not in checkpoint_file.load(found):
         raise CheckpointError(
             f"{found}: holds weights but no optimiser (a best or published checkpoint), so there "
-            "is no run to go on with; to start a new run from its weights use "
-            f"--cfg-options load_from={found}"
+            "is no run to go on with; to start a new run from its weights leave out --resume and "
+            f"use --cfg-options load_from={found}"
         )
     cfg.resume, cfg.load_from = True, str(found)
 
@@ -134,7 +126,8 @@ def train(args: argparse.Namespace) -> int:
         if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
             raise ConfigError(f"{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size")
         cfg.auto_scale_lr.enable = True
-    set_resume(cfg, args.resume)
+    if args.resume:
+        set_resume(cfg)
 
     from mmengine.registry import RUNNERS, init_default_scope
     from mmengine.runner import Runner
