@@ -1,6 +1,6 @@
 """Imports every component, and thereby registers it in MMOCR's registries."""
 
-from aocr_plugin.datasets import annotation_dataset, samplers, transforms
+from aocr_plugin.datasets import annotation_dataset, canvas, jitter, samplers
 from aocr_plugin.engine import checkpoint_hook, loops, optim_wrapper, runner
 from aocr_plugin.evaluation import metrics
 from aocr_plugin.models import dictionary
@@ -15,8 +15,10 @@ __all__ = [
     "annotation_dataset",
     "aocr",
     "attention_decoder",
+    "canvas",
     "checkpoint_hook",
     "dictionary",
+    "jitter",
     "loops",
     "metrics",
     "optim_wrapper",
@@ -25,6 +27,5 @@ __all__ = [
     "sequence_ce",
     "sliding_cnn",
     "stacked_lstm",
-    "transforms",
     "word_score",
 ]

@@ -6,7 +6,7 @@ import aocr_plugin  # noqa: F401
 
 
 def canvas(image, **options):
-    from aocr_plugin.datasets.transforms import AOCRCanvas
+    from aocr_plugin.datasets.canvas import AOCRCanvas
 
     return AOCRCanvas(**options).transform({"img": image})
 
@@ -54,7 +54,7 @@ def test_bicubic_equals_the_originals_on_recorded_images():
 
 
 def test_jitter_is_seeded_keeps_shape_and_is_legible():
-    from aocr_plugin.datasets.transforms import LineJitter
+    from aocr_plugin.datasets.jitter import LineJitter
 
     image = draw_word("WORD")
     runs = []

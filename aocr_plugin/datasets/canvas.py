@@ -4,7 +4,6 @@ import functools
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmocr.registry import TRANSFORMS
@@ -96,66 +95,3 @@ class AOCRCanvas(BaseTransform):
         results["img_shape"] = results["pad_shape"] = canvas.shape[:2]
         results["valid_ratio"] = new_width / self.width
         return results
-
-
-@TRANSFORMS.register_module()
-class LineJitter(BaseTransform):
-    """Slight, cheap distortions of a text line: affine, brightness and contrast, blur, noise.
-
-    MMOCR's choices did not serve: ``TorchVisionWrapper`` takes colour images only,
-    ``ImgAugWrapper`` draws from a generator that MMEngine's seed does not reach, and
-    ``TextRecogGeneralAug`` bends characters of small CAPTCHAs beyond reading. Draws from NumPy's
-    generator, which MMEngine seeds in every worker.
-
-    Required and modified key: ``img``, uint8 [H, W] or [H, W, C].
-
-    Args:
-        affine: probability of stretching, shearing and shifting.
-        light: probability of a change of brightness and contrast.
-        blur: probability of a Gaussian blur.
-        noise: probability of Gaussian noise.
-    """
-
-    def __init__(
-        self, affine: float = 0.5, light: float = 0.3, blur: float = 0.2, noise: float = 0.2
-    ) -> None:
-        self.affine, self.light, self.blur, self.noise = affine, light, blur, noise
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Distorts ``results["img"]``; its shape stays."""
-        draw = np.random
-        image = results["img"]
-        if draw.rand() < self.affine:
-            image = self._affine(image)
-        if draw.rand() < self.light:
-            changed = image.astype(np.float32) * draw.uniform(0.7, 1.3) + draw.uniform(-30, 30)
-            image = np.clip(changed, 0, 255).astype(np.uint8)
-        if draw.rand() < self.blur:
-            image = cv2.GaussianBlur(image, (3, 3), draw.uniform(0.3, 1.0))
-        if draw.rand() < self.noise:
-            changed = image + draw.randn(*image.shape) * draw.uniform(2, 12)
-            image = np.clip(changed, 0, 255).astype(np.uint8)
-        results["img"] = image
-        return results
-
-    @staticmethod
-    def _affine(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Warps about the centre; the border is repeated outwards."""
-        draw = np.random
-        height, width = image.shape[:2]
-        matrix = np.array(
-            [
-                [draw.uniform(0.9, 1.1), draw.uniform(-0.15, 0.15)],
-                [draw.uniform(-0.06, 0.06) * min(1.0, 128 / width), draw.uniform(0.85, 1.15)],
-            ]
-        )
-        centre = np.array([width / 2, height / 2])
-        shift = np.array([draw.uniform(-0.1, 0.1), draw.uniform(-0.06, 0.06)]) * height
-        offset = centre - matrix @ centre + shift
-        return cv2.warpAffine(  # type: ignore[return-value]
-            image,
-            np.hstack([matrix, offset[:, None]]),
-            (width, height),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
