@@ -5,4 +5,4 @@ _base_ = ["aocr_base.py"]
 train_dataloader = dict(dataset=dict(data_root="data/captcha4_digits"))
 val_dataloader = dict(dataset=dict(data_root="data/captcha4_digits"))
 test_dataloader = dict(dataset=dict(data_root="data/captcha4_digits"))
-train_cfg = dict(max_iters=1000)
+train_cfg = dict(max_iters=800)

@@ -5,4 +5,4 @@ _base_ = ["aocr_base.py"]
 train_dataloader = dict(dataset=dict(data_root="data/captcha5_classic"))
 val_dataloader = dict(dataset=dict(data_root="data/captcha5_classic"))
 test_dataloader = dict(dataset=dict(data_root="data/captcha5_classic"))
-train_cfg = dict(max_iters=800)
+train_cfg = dict(max_iters=600)

@@ -95,6 +95,8 @@ class SafeCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Makes the checkpoint plain and adds the description."""
         checkpoint["meta"]["aocr"] = describe(runner.cfg)
+        if "optimizer" not in checkpoint:  # weights to use, not to resume from
+            checkpoint.pop("ema_state_dict", None)
         for key in list(checkpoint):
             if key not in ("state_dict", "ema_state_dict"):
                 checkpoint[key] = to_plain(checkpoint[key])
