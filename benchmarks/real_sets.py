@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -66,13 +67,15 @@ def measure(name: str, data: Path, work: Path, reuse: bool) -> dict[str, Any]:
     """Trains (unless reused) and tests one run; returns its record."""
     config_name, set_name = RUNS[name]
     config, work_dir = str(ROOT / "configs" / f"{config_name}.py"), work / name
+    reuse = reuse and (work_dir / "best.pth").exists()
+    if not reuse:
+        shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = data / set_name
     roots = [f"{part}_dataloader.dataset.data_root={folder}" for part in ("train", "val", "test")]
     log = work_dir / "output.log"
     wall = None
-    if not (reuse and (work_dir / "best.pth").exists()):
-        log.write_text("")
+    if not reuse:
         wall = run("train", config, "--work-dir", str(work_dir), "--cfg-options", *roots, log=log)
     run("test", config, str(work_dir / "best.pth"), "--cfg-options", *roots, log=log)
     scalars = read_scalars(work_dir)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -54,6 +55,7 @@ def main() -> None:
     start = time.time()
     folder, config = Path(args.dir), str(ROOT / "configs" / "aocr_demo.py")
     work_dir, data = folder / "run", folder / "captchas"
+    shutil.rmtree(work_dir, ignore_errors=True)  # of an earlier demo
     print(f"making {sum(SPLITS.values())} CAPTCHAs in {data} ...", flush=True)
     make_captchas(data, seed=0)
     roots = [f"{part}_dataloader.dataset.data_root={data}" for part in ("train", "val", "test")]
