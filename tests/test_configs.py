@@ -44,6 +44,7 @@ def test_config_loads_passes_the_check_and_its_model_builds(path):
         assert MODELS.build(cfg.model).decoder.dictionary.num_classes > 3
 
 
+@pytest.mark.slow
 def test_one_import_makes_the_parts_usable_in_any_mmocr_config(tmp_path):
     import subprocess
     import sys

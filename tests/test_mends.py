@@ -14,6 +14,7 @@ def run(program: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_mmocrs_parts_run_with_the_mends():
     program = """
 import aocr_plugin
@@ -27,6 +28,7 @@ print(absent, mmcv_full_available(), "mmcv._ext" in sys.modules)
     assert full == ("False" if absent == "True" else "True") and left == str(absent == "False")
 
 
+@pytest.mark.slow
 def test_a_missing_operator_says_what_to_install():
     pytest.importorskip("mmcv", reason="mmcv is not installed")
     program = """
@@ -44,6 +46,7 @@ else:
     assert "mim install mmcv" in run(program)
 
 
+@pytest.mark.slow
 def test_imgaug_augmenters_that_broke_run():
     program = """
 import aocr_plugin, mmocr.models
@@ -57,6 +60,7 @@ print("ok")
     assert run(program) == "ok"
 
 
+@pytest.mark.slow
 def test_nothing_is_mended_twice_or_where_it_is_not_needed():
     program = """
 import numpy as np, sys, types
