@@ -23,10 +23,23 @@ def _decodable(data: bytes, name: str) -> tuple[int, int]:
     Raises:
         ImageError: it does not.
     """
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    image = _imdecode(data, cv2.IMREAD_UNCHANGED, name)
+    return image.shape[1], image.shape[0]
+
+
+def _imdecode(data: bytes, flag: int, name: str) -> NDArray[Any]:
+    """Decodes with OpenCV.
+
+    Raises:
+        ImageError: it cannot.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
+    except cv2.error as error:
+        raise ImageError(f"{name}: not an image that can be decoded ({error.err})") from error
     if image is None:
         raise ImageError(f"{name}: not an image that can be decoded")
-    return image.shape[1], image.shape[0]
+    return image
 
 
 def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int]:
@@ -81,7 +94,7 @@ def decode(image: bytes | NDArray[Any], name: str, color_type: str = "color") ->
         flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
         if color_type.endswith("ignore_orientation"):
             flag |= cv2.IMREAD_IGNORE_ORIENTATION
-        return cv2.imdecode(np.frombuffer(image, np.uint8), flag)
+        return _imdecode(image, flag, name)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim == 2:

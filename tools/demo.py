@@ -24,7 +24,7 @@ def make_captchas(folder: Path, seed: int) -> None:
     """Writes CAPTCHAs and an annotation file a split; no text occurs twice."""
     from captcha.image import ImageCaptcha
 
-    random.seed(seed)  # the captcha package draws from this generator
+    random.seed(seed)  # of the texts; the captcha package draws shapes from the system
     maker = ImageCaptcha(width=160, height=60)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     seen: set[str] = set()

@@ -127,16 +127,25 @@ def _out_path(args: argparse.Namespace) -> Path:
     """Returns the config's path.
 
     Raises:
-        ConfigError: not a .py file, or it exists and ``--force`` is not given.
+        ConfigError: not a .py file, or a file would be overwritten.
     """
     source = Path(args.annotations)
     name = source.resolve().parent.name if source.stem in _COMMON_NAMES else source.stem
     out = Path(args.out) if args.out else Path("configs") / f"{name}.py"
     if out.suffix != ".py":
         raise ConfigError(f"--out {out}: a config's name ends in .py")
-    if out.exists() and not args.force:
-        raise ConfigError(f"{out} exists; give another --out, or --force to overwrite it")
+    inputs = {Path(path).resolve() for path in (args.annotations, args.val, args.test) if path}
+    for path in (out, *(_part_path(out, kind) for kind in _KINDS)):
+        if path.resolve() in inputs:
+            raise ConfigError(f"{path} is an input and would be written over; give another --out")
+        if path.exists() and not args.force:
+            raise ConfigError(f"{path} exists; give another --out, or --force to overwrite it")
     return out
+
+
+def _part_path(out: Path, kind: str) -> Path:
+    """Returns where the annotation file of a part goes."""
+    return out.resolve().with_name(f"{out.stem}-{kind}.txt")
 
 
 def _parts(args: argparse.Namespace) -> list[list[Sample]]:
@@ -184,7 +193,7 @@ def new_config(args: argparse.Namespace) -> int:
     root = common_root(train, args.annotations, args.data_root)
     files = []
     for kind, part in zip(_KINDS, parts, strict=True):
-        path = out.resolve().with_name(f"{out.stem}-{kind}.txt")
+        path = _part_path(out, kind)
         write_annotations(path, part, root)
         files.append(str(path))
         print(f"{kind}: {len(part)} images, {path}")

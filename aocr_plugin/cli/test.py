@@ -61,8 +61,13 @@ def adopt(cfg: Any, described: dict[str, Any], checkpoint: str) -> None:
             )
     cfg.model = described["model"]
     cfg.test_pipeline = described["test_pipeline"]
-    for dataset in annotation_datasets(cfg.get("test_dataloader")):
-        dataset["pipeline"] = described["test_pipeline"]
+    outer = cfg.test_dataloader.dataset
+    wrapped = outer.get("pipeline") and "datasets" in outer
+    if wrapped:
+        outer["pipeline"] = described["test_pipeline"]
+    for dataset in annotation_datasets(cfg.test_dataloader):
+        if not wrapped:
+            dataset["pipeline"] = described["test_pipeline"]
         dataset["dictionary"] = dataset["max_label_length"] = None
 
 
@@ -72,21 +77,27 @@ def test(args: argparse.Namespace) -> int:
     from mmengine.runner import Runner
 
     from aocr_plugin.engine import checkpoint_file, config_check
+    from aocr_plugin.inference.model import build_model
 
     cfg = load_config(args.config, args.cfg_options)
     if not cfg.get("test_dataloader"):
         raise ConfigError(f"{args.config}: has no test_dataloader")
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or os.path.dirname(os.path.abspath(args.checkpoint))
+    folder = args.work_dir or os.path.dirname(os.path.abspath(args.checkpoint))
+    cfg.work_dir = os.path.join(folder, "test")  # apart from the training's own logs and config
     init_default_scope(cfg.get("default_scope", "mmocr"))
     config_check.check(cfg)
     loaded = checkpoint_file.load(args.checkpoint)
-    adopt(cfg, checkpoint_file.description(loaded, args.checkpoint), args.checkpoint)
+    described = checkpoint_file.description(loaded, args.checkpoint)
+    build_model(
+        described["model"], loaded["state_dict"], args.checkpoint
+    )  # strictly, MMEngine's not
+    adopt(cfg, described, args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
     cfg.custom_hooks = [
         hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") != "EMAHook"
     ]
-    out = args.out or os.path.join(cfg.work_dir, "predictions.jsonl")
+    out = args.out or os.path.join(folder, "predictions.jsonl")
     evaluators = (
         cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     )
@@ -94,7 +105,7 @@ def test(args: argparse.Namespace) -> int:
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     metrics = runner.test()
     if runner.rank == 0:
-        report(metrics, out, Path(cfg.work_dir) / "metrics.json")
+        report(metrics, out, Path(folder) / "metrics.json")
     return 0
 
 

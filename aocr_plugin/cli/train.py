@@ -21,7 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in the work directory (or with load_from of the config): step, "
+        help="go on with the run in the work directory (or, where that is empty, with load_from): step, "
         "optimiser, schedule, order of the data, best score; a new run if there is none",
     )
     parser.add_argument(
@@ -75,7 +75,9 @@ def set_resume(cfg: Any) -> None:
     """
     from aocr_plugin.engine import checkpoint_file
 
-    found = Path(cfg.load_from) if cfg.get("load_from") else checkpoint_file.latest(cfg.work_dir)
+    found = checkpoint_file.latest(cfg.work_dir)
+    if found is None and cfg.get("load_from"):
+        found = Path(cfg.load_from)
     if found is None:
         print(f"--resume: no checkpoint in {cfg.work_dir} yet, a new run starts")
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from aocr_plugin.engine.description import FORMAT, check_types
+from aocr_plugin.engine.description import FORMAT, checked
 from aocr_plugin.errors import CheckpointError
 
 
@@ -57,8 +57,7 @@ def description(checkpoint: dict[str, Any], path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: written by a newer aocr_plugin ({found.get('version')}); upgrade this one"
         )
-    check_types(found, str(path))
-    return dict(found)
+    return dict(checked(found, str(path)))
 
 
 def is_whole(path: str | Path) -> bool:
@@ -81,7 +80,8 @@ def latest(work_dir: str | Path) -> Path | None:
     candidates: list[Path] = []
     if pointer.is_file():
         named = Path(pointer.read_text().strip() or ".")
-        candidates += [named, work_dir / named.name]
+        candidates.append(work_dir / named.name)  # the folder may have been moved or copied
+        candidates.append(named)
 
     def step(path: Path) -> int:
         digits = path.stem.rpartition("_")[2]

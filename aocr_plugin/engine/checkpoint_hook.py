@@ -59,13 +59,18 @@ class SafeCheckpointHook(CheckpointHook):
 
     Args:
         save_best: the validation metric to choose the best checkpoint by, or None.
-        rule: "greater" or "less".
+        rule: "greater" or "less"; None is "less" for loss, perplexity and CER, else "greater".
         **kwargs: as for ``CheckpointHook``.
     """
 
     rule_map = {"greater": lambda x, y: x >= y, "less": lambda x, y: x <= y}  # noqa: RUF012
 
-    def __init__(self, save_best: str | None = None, rule: str = "greater", **kwargs: Any) -> None:
+    def __init__(
+        self, save_best: str | None = None, rule: str | None = None, **kwargs: Any
+    ) -> None:
+        if save_best and rule is None:
+            falls = any(word in save_best.lower() for word in ("loss", "perplexity", "cer"))
+            rule = "less" if falls else "greater"
         if kwargs.get("backend_args") is None:
             kwargs["backend_args"] = {"backend": "aocr_atomic"}
         super().__init__(save_best=save_best, rule=rule if save_best else None, **kwargs)
@@ -77,16 +82,24 @@ class SafeCheckpointHook(CheckpointHook):
             return
         for partial in Path(self.out_dir).glob(f"{_PARTIAL}*"):
             partial.unlink(missing_ok=True)
+        if runner.iter == 0:
+            self._set_aside(Path(self.out_dir))
+            return
         best = Path(self.out_dir) / BEST
         if not self.save_best or not best.exists():
-            return
-        if runner.iter == 0:
-            best.replace(best.with_name("best-of-previous-run.pth"))
             return
         score = torch.load(best, weights_only=True, map_location="cpu")["meta"].get("best_score")
         known = self._best_score(runner)
         if score is not None and self.is_better_than[self.key_indicators[0]](score, known):
             runner.message_hub.update_info("best_score", score)
+
+    @staticmethod
+    def _set_aside(folder: Path) -> None:
+        """Moves the checkpoints of an earlier run to ``previous/``: they are not this run's."""
+        patterns = ("iter_*.pth", "epoch_*.pth", BEST, "last_checkpoint")
+        for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+            (folder / "previous").mkdir(exist_ok=True)
+            path.replace(folder / "previous" / path.name)
 
     def _best_score(self, runner: Any) -> float:
         known = runner.message_hub.runtime_info.get("best_score")
@@ -102,7 +115,15 @@ class SafeCheckpointHook(CheckpointHook):
                 checkpoint[key] = to_plain(checkpoint[key])
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Gives MMEngine its own objects back."""
+        """Gives MMEngine its own objects back, and nothing that it would run.
+
+        MMEngine executes ``meta["config"]`` when it resumes. Schedules take their ends from the
+        config, so that a run resumed with more steps gets a schedule that reaches them.
+        """
+        checkpoint.get("meta", {}).pop("config", None)
+        for schedule in checkpoint.get("param_schedulers") or []:
+            for key in ("end", "T_max", "total_iters"):
+                schedule.pop(key, None)
         for key in list(checkpoint):
             if key not in ("state_dict", "ema_state_dict"):
                 checkpoint[key] = from_plain(checkpoint[key])

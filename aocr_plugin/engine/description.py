@@ -1,27 +1,25 @@
 """What a checkpoint says about itself: model, charset, preprocessing. Plain data, no code."""
 
-import re
 from typing import Any
 
 from mmengine.config import Config
+from mmocr.registry import MODELS, TASK_UTILS, TRANSFORMS
 
 from aocr_plugin.errors import CheckpointError
 from aocr_plugin.version import __version__
 
 FORMAT = 1
-_NAME = re.compile(r"(mmocr\.)?[A-Za-z_]\w*")
 _EVALUATES_CODE = {"ConditionApply"}
+_NOT_BUILT = {"color_type"}
 
 
 def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
-    """Returns the pipeline that images go through when a config's model reads."""
-    if cfg.get("test_pipeline"):
-        return list(cfg.test_pipeline)
-    for name in ("test_dataloader", "val_dataloader"):
+    """Returns the pipeline that images go through when a config's model is validated."""
+    for name in ("val_dataloader", "test_dataloader"):
         dataset = (cfg.get(name) or {}).get("dataset", {})
         if dataset.get("pipeline"):
             return list(dataset["pipeline"])
-    return []
+    return list(cfg.get("test_pipeline") or [])
 
 
 def _plain(value: Any) -> Any:
@@ -44,28 +42,42 @@ def describe(cfg: Config) -> dict[str, Any]:
     }
 
 
-def check_types(value: Any, where: str) -> None:
-    """Refuses a description that could make a registry run something else than a component.
+def _known_names() -> set[str]:
+    """Returns the names of everything that a description may be built of."""
+    names: set[str] = set()
+    for registry in (MODELS, TRANSFORMS, TASK_UTILS):
+        registry.import_from_location()
+        names |= set(registry.module_dict) | set(registry.parent.module_dict)
+    return names - _EVALUATES_CODE
 
-    MMEngine's registries import any dotted path given as ``type``, and one of MMOCR's transforms
-    evaluates a string; neither may come out of a file that only claims to be weights.
+
+def checked(value: Any, where: str) -> Any:
+    """Returns a description out of a file as plain lists and dicts, if it can run no code.
+
+    MMEngine's registries import whatever module or dotted path a ``type`` or ``_scope_`` names,
+    and one of MMOCR's transforms evaluates a string. None of that may come out of a file that
+    only claims to be weights: every type must be a component that is registered already.
 
     Raises:
-        CheckpointError: such a type is found.
+        CheckpointError: it could run code, or holds something else than plain data.
     """
-    if isinstance(value, dict):
-        kind = value.get("type")
-        if kind is not None and (
-            not isinstance(kind, str)
-            or not _NAME.fullmatch(kind)
-            or kind.removeprefix("mmocr.") in _EVALUATES_CODE
-        ):
+    return _checked(value, where, _known_names())
+
+
+def _checked(value: Any, where: str, names: set[str]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_checked(entry, where, names) for entry in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{where}: the description holds a {type(value).__name__}")
+    for key, entry in value.items():
+        builds = key == "type" or (str(key).endswith("_type") and key not in _NOT_BUILT)
+        known = isinstance(entry, str) and entry.removeprefix("mmocr.") in names
+        if key == "_scope_" or (builds and not known):
             raise CheckpointError(
-                f"{where}: the checkpoint's description names the type {kind!r}, which could run "
-                "code; it is refused. Take checkpoints from sources you trust"
+                f"{where}: the checkpoint's description has {key}={entry!r}, which names no "
+                "component of this plugin or MMOCR and could run code; it is refused. Take "
+                "checkpoints from sources you trust"
             )
-        for entry in value.values():
-            check_types(entry, where)
-    elif isinstance(value, list):
-        for entry in value:
-            check_types(entry, where)
+    return {key: _checked(entry, where, names) for key, entry in value.items()}

@@ -13,10 +13,11 @@ from mmengine.registry import DefaultScope
 from mmocr.registry import TRANSFORMS
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageOps
 
 from aocr_plugin import images as image_files
 from aocr_plugin.engine import checkpoint_file
-from aocr_plugin.errors import ImageError
+from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.model import build_model
 
 _SINGLE = (str, bytes, bytearray, memoryview, Path, np.ndarray, PillowImage.Image)
@@ -65,12 +66,15 @@ def _load_bytes(image: ImageLike, name: str) -> bytes | NDArray[Any]:
     if isinstance(image, str | Path):
         try:
             return Path(image).read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = getattr(error, "strerror", None) or str(error)
             raise ImageError(f"{image}: cannot read the image file ({reason})") from error
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if isinstance(image, PillowImage.Image):
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):  # Pillow's conversion would clip at 255
+            return (np.asarray(image) >> 8).astype(np.uint8)
         return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
     if isinstance(image, np.ndarray):
         if (
@@ -101,6 +105,7 @@ class Recognizer:
 
     Raises:
         CheckpointError: the file cannot be used.
+        ConfigError: there is no such device.
     """
 
     def __init__(
@@ -113,7 +118,7 @@ class Recognizer:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = _device(device)
         self.batch_size = batch_size
         loaded = checkpoint_file.load(checkpoint)
         description = checkpoint_file.description(loaded, checkpoint)
@@ -206,6 +211,21 @@ class Recognizer:
         data = self.model.data_preprocessor(pseudo_collate(batch), False)
         samples: Sequence[Any] = self.model(**data, mode="predict")
         return samples
+
+
+def _device(name: str | None) -> torch.device:
+    """Returns the device; None takes a GPU where there is one.
+
+    Raises:
+        ConfigError: unknown, or not on this machine.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise ConfigError(f"device '{name}' is unknown; give cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device '{name}' is not on this machine, or PyTorch is a CPU build")
+    return device
 
 
 def _for_files(step: dict[str, Any]) -> bool:
