@@ -1,6 +1,7 @@
 """Annotation files in aocr's form: a line ``PATH LABEL`` an image. Needs no PyTorch."""
 
 import codecs
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -28,6 +29,37 @@ class Line:
     label: str | None
 
 
+def _detect(data: bytes, name: str) -> str:
+    """Returns UTF-8, UTF-16 by its mark, or else the original's iso-8859-1, with a warning.
+
+    Raises:
+        AnnotationError: some lines are UTF-8 beyond ASCII and others are not UTF-8, so that
+            either reading would spoil labels.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        data.decode("utf-8")
+        return "utf-8"
+    except UnicodeDecodeError as error:
+        bad = data.count(b"\n", 0, error.start) + 1
+    for line in data.split(b"\n"):
+        try:
+            if not line.isascii() and line.decode("utf-8"):
+                raise AnnotationError(
+                    f"{name}:{bad}: this line is not UTF-8, but others hold UTF-8 characters; mend "
+                    f"the line, or set encoding to {ENCODINGS}"
+                )
+        except UnicodeDecodeError:
+            continue
+    logging.getLogger(__name__).warning(
+        "%s:%d: not UTF-8, the file is read as iso-8859-1 (else set encoding)",
+        name,
+        bad,
+    )
+    return "iso-8859-1"
+
+
 def decode(data: bytes, encoding: str = "auto", name: str = "annotations") -> str:
     """Decodes an annotation file; a byte order mark is dropped.
 
@@ -41,12 +73,7 @@ def decode(data: bytes, encoding: str = "auto", name: str = "annotations") -> st
         AnnotationError: the bytes are not of this encoding, or the encoding is unknown.
     """
     if encoding == "auto":
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return data.decode("iso-8859-1")
+        encoding = _detect(data, name)
     try:
         codecs.lookup(encoding)
         text = data.decode(encoding)
@@ -68,8 +95,8 @@ def parse(text: str, separator: str | None = None) -> Iterator[Line]:
         separator: what stands between path and label; None is the first white space character.
     """
     for number, line in enumerate(text.split("\n"), start=1):
-        line = line.removesuffix("\r")
-        if not line.strip():
+        line = line.removesuffix("\r").lstrip()
+        if not line:
             continue
         if separator is None:
             blank = _FIRST_BLANK.search(line)

@@ -79,6 +79,8 @@ def resolve(charset: str | Sequence[str]) -> str:
     Raises:
         CharsetError: unknown name, bad file, a character twice or none at all.
     """
+    if not isinstance(charset, str | list | tuple):
+        raise CharsetError(f"charset is {charset!r}; give text, such as 'chars:{charset}'")
     if not isinstance(charset, str):
         wrong = [entry for entry in charset if not isinstance(entry, str) or len(entry) != 1]
         if wrong:

@@ -45,6 +45,23 @@ def test_wrong_encoding_names_the_line():
         annotations.decode(b"", "utf-9")
 
 
+def test_one_bad_byte_does_not_spoil_a_utf_8_file():
+    data = "a.png über\n".encode() + b"b.png \xff\n"
+    with pytest.raises(AnnotationError, match=r"f.txt:2: this line is not UTF-8, but others"):
+        annotations.decode(data, name="f.txt")
+    with pytest.raises(AnnotationError, match="this is not utf-16"):
+        annotations.decode(b"\xff\xfea")
+
+
+def test_reading_as_iso_8859_1_is_told(caplog):
+    assert annotations.decode("a.png ü".encode("iso-8859-1"), name="f.txt") == "a.png ü"
+    assert "f.txt:1: not UTF-8, the file is read as iso-8859-1" in caplog.text
+
+
+def test_blanks_before_the_path_are_passed_over():
+    assert labels(b"  a.png X\n") == [("a.png", "X")]
+
+
 def test_separator_for_paths_with_blanks():
     (line,) = annotations.parse("my image.png\ta b", separator="\t")
     assert (line.path, line.label) == ("my image.png", "a b")

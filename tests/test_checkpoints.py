@@ -7,7 +7,7 @@ import torch
 from conftest import WORDS, draw_word, tiny_model
 
 import aocr_plugin  # noqa: F401
-from aocr_plugin.errors import CheckpointError, ImageError
+from aocr_plugin.errors import CheckpointError, ConfigError, ImageError
 
 PIPELINE = [
     dict(type="LoadImageFromFile", color_type="grayscale"),
@@ -107,6 +107,29 @@ def test_errors_raise_or_return(saved, tmp_path):
         recognizer(bad, errors="ignore")
     with pytest.raises(ValueError, match="batch_size is 0"):
         Recognizer(saved, batch_size=0)
+    for device, message in (("gpu", "'gpu' is unknown"), ("cuda:99", "'cuda:99' is not on this")):
+        with pytest.raises(ConfigError, match=message):
+            Recognizer(saved, device=device)
+    exr = b"\x76\x2f\x31\x01" + bytes(40)  # OpenCV raises at these
+    assert "not an image" in recognizer([exr], errors="return")[0].error
+    assert "cannot read" in recognizer(["a\0b"], errors="return")[0].error
+
+
+def test_pillow_images_are_turned_and_scaled_like_files(saved, tmp_path):
+    from PIL import Image
+
+    from aocr_plugin import Recognizer
+
+    recognizer = Recognizer(saved)
+    turned, deep = tmp_path / "turned.jpg", tmp_path / "deep.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(draw_word("CAT")).save(turned, exif=exif, quality=95)
+    Image.fromarray(draw_word("CAT").astype(np.uint16) * 257).save(deep)
+    for path in (turned, deep):
+        from_file, from_pillow = recognizer([path, Image.open(path)])
+        assert from_file.text == from_pillow.text
+        assert from_file.score == pytest.approx(from_pillow.score, rel=1e-3)
 
 
 class Evil:
@@ -127,22 +150,57 @@ def test_a_checkpoint_that_carries_code_is_refused(checkpoint, tmp_path, capsys)
     assert "code ran" not in capsys.readouterr().out
 
 
+CONDITION = {"type": "ConditionApply", "condition": "print('code ran')"}
+CALL = {"type": "subprocess.call", "args": "true"}
+
+
 @pytest.mark.parametrize(
-    ("place", "step"),
+    "changes",
     [
-        ("test_pipeline", {"type": "ConditionApply", "condition": "print('code ran')"}),
-        ("test_pipeline", {"type": "subprocess.call", "args": "true"}),
-        ("model", {"type": "torch.hub.load"}),
-        ("model", {"type": ["AOCR"]}),
+        {"test_pipeline": [*PIPELINE, CONDITION]},
+        {"test_pipeline": (CONDITION,)},
+        {"test_pipeline": [CALL]},
+        {"test_pipeline": (({"type": "json.tool"},),)},
+        {"test_pipeline": [{"type": "RescaleToHeight", "height": 32, "resize_type": "json.tool"}]},
+        {"test_pipeline": [{"type": "Resize", "_scope_": "json"}]},
+        {"model": {"type": "antigravity"}},
+        {"model": {"type": "torch.hub.load"}},
+        {"model": {"type": ["AOCR"]}},
+        {"model": {"type": "AOCR", "backbone": torch.zeros(1)}},
     ],
 )
-def test_a_description_that_could_run_code_is_refused(checkpoint, tmp_path, place, step):
+def test_a_description_that_could_run_code_is_refused(checkpoint, tmp_path, changes):
     from aocr_plugin import Recognizer
 
-    description = checkpoint["meta"]["aocr"]
-    description[place] = [*PIPELINE, step] if place == "test_pipeline" else step
-    with pytest.raises(CheckpointError, match="could run code"):
+    checkpoint["meta"]["aocr"].update(changes)
+    with pytest.raises(CheckpointError, match=r"could run code|holds a Tensor"):
         Recognizer(save(checkpoint, tmp_path / "evil.pth"))
+
+
+def test_resuming_runs_nothing_out_of_the_checkpoint():
+    from aocr_plugin.engine.checkpoint_hook import SafeCheckpointHook
+
+    checkpoint = {
+        "meta": {"config": "raise SystemExit"},
+        "state_dict": {},
+        "param_schedulers": [{"end": 10, "T_max": 10, "last_step": 10}],
+    }
+    SafeCheckpointHook().after_load_checkpoint(None, checkpoint)
+    assert checkpoint["meta"] == {}
+    assert checkpoint["param_schedulers"] == [{"last_step": 10}]
+
+
+def test_the_best_checkpoint_is_best_whichever_way_the_metric_goes():
+    from aocr_plugin.engine.checkpoint_hook import SafeCheckpointHook
+
+    for metric, better, worse in (
+        ("recog/cer", 0.1, 0.9),
+        ("recog/loss", 1, 2),
+        ("recog/word_acc", 0.9, 0.1),
+    ):
+        hook = SafeCheckpointHook(save_best=metric)
+        assert hook.is_better_than[metric](better, worse)
+        assert not hook.is_better_than[metric](worse, better)
 
 
 def test_weights_of_another_model_are_named(checkpoint, tmp_path):

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -89,6 +90,10 @@ MISTAKES = [
     ("train_dataloader.dataset.pipeline.3.afine=1", r"pipeline\[3\].afine: LineJitter .*'affine'"),
     ("train_dataloder.batch_size=1", "train_dataloder: not read by anything; did you mean"),
     ("param_scheduler.0.start_facter=1", "did you mean 'start_factor'"),
+    ("val_dataloader.batchsize=1", "val_dataloader.batchsize: not read .*'batch_size'"),
+    ("default_hooks.chekpoint.interval=1", "default_hooks.chekpoint: .* 'checkpoint'"),
+    ("optim_wrapper.clip_grad.max_nrm=1", "clip_grad.max_nrm: .*'max_norm'"),
+    ("optim_wrapper.paramwise_cfg.norm_decay_mul=0", "norm_decay_mul: .*'norm_decay_mult'"),
 ]
 
 
@@ -108,8 +113,41 @@ def test_all_mistakes_are_reported_at_once():
 
     cfg = load(ROOT / "configs" / "aocr_base.py")
     cfg.merge_from_dict(dict(option.split("=") for option, _ in MISTAKES))
-    with pytest.raises(ConfigError, match=r"9 mistake\(s\)"):
+    with pytest.raises(ConfigError, match=r"12 mistake\(s\)"):
         check(cfg)
+
+
+def test_mmocrs_own_configs_pass_the_check():
+    import mmocr
+
+    from aocr_plugin.engine.config_check import check
+
+    folder = Path(mmocr.__file__).parent / ".mim" / "configs" / "textrecog"
+    paths = [path for path in folder.glob("*/*.py") if not path.name.startswith("_base_")]
+    assert len(paths) > 20
+    for path in paths:
+        if path.parent.name != "_base_":
+            check(load(path))
+
+
+def test_a_top_level_variable_that_changes_nothing_is_told():
+    from aocr_plugin.engine.runner import overridden
+
+    cfg = load(ROOT / "configs" / "aocr_base.py")
+    assert overridden(cfg) == []
+    cfg.dictionary.letter_case = "upper"
+    cfg.test_pipeline = cfg.test_pipeline[:1]
+    notes = overridden(cfg)
+    assert [note.split()[2] for note in notes] == ["dictionary", "test_pipeline"]
+
+
+@pytest.mark.parametrize("name", ["captcha5_classic", "captcha6_plain", "plates_us", "sroie_lines"])
+def test_set_configs_fit_their_sets(name, real_sets):
+    from aocr_plugin import annotations
+
+    cfg = load(ROOT / "configs" / f"aocr_{name}.py")
+    lines = annotations.read(real_sets / name / "annotations.txt")
+    assert max(len(line.label) for line in lines) <= cfg.model.decoder.max_seq_len - 2
 
 
 def test_resolving_spells_the_charset_out_and_tells_the_datasets(words):

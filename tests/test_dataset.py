@@ -152,6 +152,8 @@ def test_a_sample_lost_in_the_pipeline_is_an_error(words):
 def test_aspect_ratios_follow_indices(words):
     full, part = build(words), build(words, indices=[2, 0])
     np.testing.assert_array_equal(part.aspect_ratios(), full.aspect_ratios()[[2, 0]])
+    np.testing.assert_array_equal(full.get_subset([2, 0]).aspect_ratios(), part.aspect_ratios())
+    assert len(build(words, indices=100).aspect_ratios()) == 4
     with pytest.raises(ConfigError, match="check_images"):
         build(words, check_images="exists").aspect_ratios()
 

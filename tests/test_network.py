@@ -204,6 +204,15 @@ def test_attention_is_kept_on_request(seeded):
         (tiny_model(decoder=dict(num_layers=0))["decoder"], "num_layers is 0"),
         (tiny_model(decoder=dict(init_state="ones"))["decoder"], "init_state is 'ones'"),
         (tiny_model(max_seq_len=2)["decoder"], "max_seq_len is 2"),
+        (tiny_model(encoder=None), "needs StackedLSTMEncoder"),
+        (
+            tiny_model(backbone=dict(type="MiniVGG", input_channels=1)),
+            "needs a backbone that takes",
+        ),
+        (
+            tiny_model(decoder=dict(module_loss=dict(type="CEModuleLoss")))["decoder"],
+            "trains with SequenceCELoss",
+        ),
     ],
 )
 def test_bad_arguments(config, message):

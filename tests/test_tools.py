@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -138,6 +139,10 @@ def test_user_errors_name_culprit_and_mend_and_exit_with_2(trained, tmp_path):
              "model.decoder.dictionary.charset=ascii"),
             "best.pth: its charset is another",
         ),
+        (("train", config, "--cfg-options", "word"), "--cfg-options takes KEY=VALUE"),
+        (("train", config, "--cfg-options", "model.decoder.max_seq_len=abc"), "tiny.py: "),
+        (("predict", best, "x.png", "--output", tmp_path / "no" / "out"), "cannot be written"),
+        (("predict", best, "x.png", "--device", "cuda:7"), "is not on this machine"),
         (("predict", trained / "words.txt", "x.png"), "words.txt: "),
         (("predict", best, "none.png"), "none.png: no such file or folder"),
         (("new_config", "none.txt", "--out", tmp_path / "c.py"), "none.txt: cannot read"),
@@ -185,6 +190,11 @@ def test_new_config_splits_measures_and_its_config_trains(words, tmp_path):
     assert (tmp_path / "run" / "best.pth").exists()
     _, err = tool("new_config", words, "--out", config, code=2)
     assert "exists; give another --out, or --force" in err
+    config.unlink()
+    own = config.parent / "mine-training.txt"
+    before = own.read_bytes()
+    _, err = tool("new_config", own, "--out", config, "--force", code=2)
+    assert "is an input and would be written over" in err and own.read_bytes() == before
 
 
 def test_amp_and_resume_go_on(trained, tmp_path):
@@ -213,6 +223,52 @@ def test_amp_and_resume_go_on(trained, tmp_path):
     )
     steps = {s["step"] for s in after["optimizer"]["state"].values()}
     assert {int(step) for step in steps} == {80}
+
+
+def test_mmocrs_own_tool_trains_our_configs(trained, tmp_path):
+    import mmocr
+
+    script = Path(mmocr.__file__).parent / ".mim" / "tools" / "train.py"
+    options = ["train_cfg.max_iters=2", "train_cfg.val_interval=2"]
+    program = (
+        "import sys, runpy, aocr_plugin;"
+        f"sys.argv = ['train.py', {str(trained / 'tiny.py')!r}, '--work-dir', {str(tmp_path)!r},"
+        f" '--cfg-options', *{options!r}]; runpy.run_path({str(script)!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "best.pth").exists()
+
+
+def test_two_processes_train_together(trained, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    command += [str(ROOT / "tools" / "train.py"), str(trained / "tiny.py"), "--launcher", "pytorch"]
+    command += ["--work-dir", str(tmp_path), "--cfg-options", "train_cfg.max_iters=4"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert torch.load(tmp_path / "iter_4.pth", weights_only=True)["meta"]["iter"] == 4
+
+
+def test_a_new_run_does_not_take_up_an_older_ones_checkpoints(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    options = ["train_cfg.max_iters=5", "train_cfg.val_interval=5"]
+    tool("train", trained / "tiny.py", "--work-dir", run, "--cfg-options", *options)
+    assert sorted(path.name for path in run.glob("*.pth")) == ["best.pth", "iter_5.pth"]
+    assert sorted(path.name for path in (run / "previous").iterdir()) == [
+        "best.pth",
+        "iter_40.pth",
+        "iter_60.pth",
+        "last_checkpoint",
+    ]
+
+
+def test_weights_that_do_not_fit_are_not_measured(trained, tmp_path):
+    checkpoint = torch.load(trained / "run" / "best.pth", weights_only=True)
+    del checkpoint["state_dict"]["decoder.output.weight"]
+    torch.save(checkpoint, tmp_path / "holed.pth")
+    _, err = tool("test", trained / "tiny.py", tmp_path / "holed.pth", code=2)
+    assert "weights do not fit" in err and "decoder.output.weight" in err
 
 
 def test_doctor_says_all_well_here_and_works_where_nothing_is_installed(tmp_path):

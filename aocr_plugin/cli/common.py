@@ -30,12 +30,25 @@ def add_traceback_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def guarded(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Runs a command; a user's error is one message on standard error and exit code 2."""
+def guarded(
+    main: Callable[[argparse.Namespace], int],
+    parse_args: Callable[[list[str] | None], argparse.Namespace],
+    argv: list[str] | None,
+) -> int:
+    """Runs a command and returns its exit code.
+
+    A user's error is one message on standard error and exit code 2; anything unforeseen is a
+    message that says how to see where it comes from, and exit code 1.
+    """
+    words = sys.argv[1:] if argv is None else argv
     try:
+        try:
+            args = parse_args(argv)
+        except ValueError as error:  # MMEngine's DictAction at a word without '='
+            raise ConfigError(f"--cfg-options takes KEY=VALUE: {error}") from error
         return main(args)
     except AOCRError as error:
-        if getattr(args, "traceback", False):
+        if "--traceback" in words:
             traceback.print_exc()
         else:
             print(f"error: {error}", file=sys.stderr)
@@ -45,6 +58,14 @@ def guarded(main: Callable[[argparse.Namespace], int], args: argparse.Namespace)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001
+        if "--traceback" in words:
+            traceback.print_exc()
+        else:
+            print(
+                f"error: {type(error).__name__}: {error} (--traceback shows where)", file=sys.stderr
+            )
         return 1
 
 
@@ -62,15 +83,7 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Any:
         cfg = Config.fromfile(path)
     except SyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: {error.msg}") from error
-    except (
-        ImportError,
-        OSError,
-        NameError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except Exception as error:
         raise ConfigError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from error
     if options:
         try:

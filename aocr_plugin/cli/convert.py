@@ -56,4 +56,4 @@ def convert(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(convert, parse_args(argv))
+    return guarded(convert, parse_args, argv)

@@ -212,4 +212,4 @@ def new_config(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return guarded(new_config, parse_args(argv))
+    return guarded(new_config, parse_args, argv)

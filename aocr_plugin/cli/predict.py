@@ -1,13 +1,22 @@
 """Reads images: ``tools/predict.py CHECKPOINT FILE|DIR|GLOB|- …``."""
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 from aocr_plugin.cli.common import EXIT_USER_ERROR, add_traceback_flag, calm_threads, guarded
-from aocr_plugin.errors import ImageError
+from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.sources import as_they_come, expand, read_list
+
+
+def _positive(text: str) -> int:
+    """Returns a whole number above 0; argparse prints the error."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "a line",
     )
     parser.add_argument("--output", help="write here instead of to standard output")
-    parser.add_argument("--batch-size", type=int, default=32, help="images at once (32)")
+    parser.add_argument("--batch-size", type=_positive, default=32, help="images at once (32)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 …; default a GPU if there is one")
     add_traceback_flag(parser)
     return parser.parse_args(argv)
@@ -50,14 +59,29 @@ def _files(sources: list[str], failures: list[str]) -> Iterator[str]:
             print(f"error: {error}", file=sys.stderr)
 
 
+def _open(path: str) -> TextIO:
+    """Opens the output.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        return open(path, "w", encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise ConfigError(f"--output {path}: cannot be written ({error.strerror})") from error
+
+
 def predict(args: argparse.Namespace) -> int:
     """Reads all sources; returns 2 if any image could not be read."""
     from aocr_plugin.inference.recognizer import Prediction, Recognizer
 
+    for stream in (sys.stdin, sys.stdout):  # names of files may be any bytes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     recognizer = Recognizer(args.checkpoint, device=args.device, batch_size=args.batch_size)
     failures: list[str] = []
     files = _files(args.sources, failures)
-    out = open(args.output, "w", encoding="utf-8") if args.output else sys.stdout
+    out = _open(args.output) if args.output else sys.stdout
 
     def line(prediction: Prediction) -> str:
         if args.format == "jsonl":
@@ -83,4 +107,4 @@ def predict(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
-    return guarded(predict, parse_args(argv))
+    return guarded(predict, parse_args, argv)

@@ -73,6 +73,7 @@ def adopt(cfg: Any, described: dict[str, Any], checkpoint: str) -> None:
 
 def test(args: argparse.Namespace) -> int:
     """Runs the test loop; returns the exit code."""
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from mmengine.registry import RUNNERS, init_default_scope
     from mmengine.runner import Runner
 
@@ -121,6 +122,4 @@ def report(metrics: dict[str, float], predictions: str, path: Path) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
-    args = parse_args(argv)
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return guarded(test, args)
+    return guarded(test, parse_args, argv)

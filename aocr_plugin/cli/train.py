@@ -21,7 +21,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in the work directory (or, where that is empty, with load_from): step, "
+        help="go on with the run in the work directory (or, where that is empty, with load_from): "
+        "step, "
         "optimiser, schedule, order of the data, best score; a new run if there is none",
     )
     parser.add_argument(
@@ -116,6 +117,7 @@ def check_fits(cfg: Any, path: str) -> None:
 
 def train(args: argparse.Namespace) -> int:
     """Builds the runner and trains; returns the exit code."""
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir:
@@ -148,6 +150,4 @@ def train(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
-    args = parse_args(argv)
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return guarded(train, args)
+    return guarded(train, parse_args, argv)

@@ -98,7 +98,6 @@ class AOCRDataset(BaseDataset):
         self.encoding = encoding
         self.separator = separator
         self.report: Report | None = None
-        self.sizes: NDArray[np.int32] | None = None
         super().__init__(
             ann_file=ann_file,
             metainfo=metainfo,
@@ -120,7 +119,7 @@ class AOCRDataset(BaseDataset):
 
         Returns:
             A dict an image with ``img_path`` and ``instances`` as MMOCR's
-            ``RecogTextDataset`` has them, and ``line``.
+            ``RecogTextDataset`` has them, ``line`` and ``size`` (width, height).
         """
         report = self.report = Report(self.ann_file, self.policy)
         unknown = getattr(self.dictionary, "unknown_characters", None)
@@ -137,10 +136,14 @@ class AOCRDataset(BaseDataset):
         if is_main_process():
             print_log(report.table(), logger="current")
         report.check(self.max_rejected)
-        if self.check_images != "exists":
-            self.sizes = np.array([sample.size for sample in kept], dtype=np.int32)
         return [
-            {"img_path": s.path, "instances": [{"text": s.label}], "line": s.line} for s in kept
+            {
+                "img_path": sample.path,
+                "instances": [{"text": sample.label}],
+                "line": sample.line,
+                "size": sample.size,
+            }
+            for sample in kept
         ]
 
     def _whole_samples(self, report: Report) -> list[Sample]:
@@ -165,21 +168,6 @@ class AOCRDataset(BaseDataset):
         """Characters of a label that MMOCR's plain ``Dictionary`` does not have."""
         return [c for c in label if self.dictionary.char2idx(c, strict=False) is None]
 
-    def full_init(self) -> None:
-        """Loads the annotations; keeps ``sizes`` in step with ``indices``."""
-        if self._fully_initialized:
-            return
-        super().full_init()
-        if self._indices is not None and self.sizes is not None:
-            chosen = self._indices
-            if isinstance(chosen, int):
-                chosen = (
-                    range(chosen)
-                    if chosen >= 0
-                    else range(len(self.sizes) + chosen, len(self.sizes))
-                )
-            self.sizes = self.sizes[list(chosen)]
-
     def aspect_ratios(self) -> NDArray[np.float32]:
         """Returns width / height of every image, for batches of similar width.
 
@@ -187,12 +175,13 @@ class AOCRDataset(BaseDataset):
             ConfigError: the sizes were not read (``check_images="exists"``).
         """
         self.full_init()
-        if self.sizes is None:
+        if self.check_images == "exists":
             raise ConfigError(
                 "batches by width need the images' sizes: set check_images to 'header' or "
                 "'decode', or the batch sampler's pool to 1"
             )
-        return (self.sizes[:, 0] / self.sizes[:, 1]).astype(np.float32)
+        sizes = [self.get_data_info(index)["size"] for index in range(len(self))]
+        return np.array([width / height for width, height in sizes], dtype=np.float32)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         """Returns a sample through the pipeline.

@@ -105,6 +105,8 @@ def _aspect_ratios(dataset: Any) -> NDArray[np.float32]:
     """Gathers the aspect ratios of a dataset or of the parts of a ``ConcatDataset``."""
     if hasattr(dataset, "datasets"):
         return np.concatenate([_aspect_ratios(part) for part in dataset.datasets])
+    if hasattr(dataset, "times") and hasattr(dataset, "dataset"):  # RepeatDataset
+        return np.tile(_aspect_ratios(dataset.dataset), dataset.times)
     if not hasattr(dataset, "aspect_ratios"):
         raise TypeError(
             f"{type(dataset).__name__} has no aspect_ratios(); set the batch sampler's pool to 1"

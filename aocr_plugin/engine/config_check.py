@@ -9,10 +9,11 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmocr import registry as mmocr_registry
+from torch.utils.data import DataLoader
 
 from aocr_plugin.errors import ConfigError
 
-_SKIPPED_KEYS = {"init_cfg", "norm_cfg", "act_cfg", "conv_cfg"}
+_SKIPPED_KEYS = {"init_cfg", "norm_cfg", "act_cfg", "conv_cfg", "block_cfgs", "transforms"}
 _TAKEN_BEFORE_BUILDING = {
     "type",
     "_scope_",
@@ -39,14 +40,70 @@ _REGISTRIES = (
     "LOG_PROCESSORS",
     "RUNNERS",
 )
+_NOT_BUILT = {"env_cfg", "test_pipeline", "train_pipeline", "tta_pipeline", "tta_model"}
 _RUNNER_KEYS = {
     *inspect.signature(Runner.__init__).parameters,
     "env_cfg",
     "runner_type",
     "custom_imports",
+    "model_wrapper_cfg",
+    "auto_scale_lr",
+    "tta_model",
+    "tta_pipeline",
+    "dictionary",
     "test_pipeline",
     "train_pipeline",
 } - {"self"}
+
+
+_HOOK_SLOTS = {
+    "timer",
+    "logger",
+    "param_scheduler",
+    "checkpoint",
+    "sampler_seed",
+    "sync_buffer",
+    "visualization",
+    "runtime_info",
+}
+_LOADER_KEYS = {
+    *inspect.signature(DataLoader.__init__).parameters,
+    "num_batch_per_epoch",
+    "disable_subprocess_warning",
+}
+_CLIP_KEYS = {"type", "max_norm", "norm_type", "error_if_nonfinite", "foreach", "clip_value"}
+_PARAMWISE_KEYS = {
+    "lr_mult",
+    "decay_mult",
+    "bias_lr_mult",
+    "bias_decay_mult",
+    "norm_decay_mult",
+    "flat_decay_mult",
+    "dwconv_decay_mult",
+    "dcn_offset_lr_mult",
+    "bypass_duplicate",
+    "custom_keys",
+}
+_FIXED_KEYS = {
+    "train_dataloader": _LOADER_KEYS,
+    "val_dataloader": _LOADER_KEYS,
+    "test_dataloader": _LOADER_KEYS,
+    "default_hooks": _HOOK_SLOTS,
+    "optim_wrapper.clip_grad": _CLIP_KEYS,
+    "optim_wrapper.paramwise_cfg": _PARAMWISE_KEYS,
+}
+"""Dicts without a ``type`` whose keys MMEngine reads, by their place."""
+_PARTS = {f"model.{part}" for part in ("backbone", "encoder", "decoder", "preprocessor")}
+
+
+def _unknown_keys(cfg: Config) -> Iterator[str]:
+    for place, known in _FIXED_KEYS.items():
+        found: Any = cfg
+        for part in place.split("."):
+            found = found.get(part) if isinstance(found, dict | Config) else None
+        for name in found if isinstance(found, dict) else ():
+            if name not in known:
+                yield f"{place}.{name}: not read by anything{_hint(name, known, 0.5)}"
 
 
 def _registries() -> Iterator[Registry]:
@@ -76,12 +133,14 @@ def _names() -> set[str]:
 def accepted(target: Any) -> tuple[set[str], bool]:
     """Returns the argument names that a class or function takes, and whether these are all.
 
-    A constructor with ``**kwargs`` hands them to the next class in line, so that one is read too.
+    A constructor with ``**kwargs`` may hand them to the next class in line, so that one is read
+    too; it may also swallow them, as some of MMOCR's do, so then there may be more names.
     """
     functions: Iterable[Any] = [target]
     if inspect.isclass(target):
         functions = [vars(cls)["__init__"] for cls in target.__mro__ if "__init__" in vars(cls)]
     names: set[str] = set()
+    complete = True
     for function in functions:
         try:
             parameters = inspect.signature(function).parameters.values()
@@ -89,7 +148,8 @@ def accepted(target: Any) -> tuple[set[str], bool]:
             return names, False
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names, function is not object.__init__
+            return names, complete and function is not object.__init__
+        complete = False
     return names, False
 
 
@@ -109,13 +169,15 @@ def _mistakes(value: Any, where: str) -> Iterator[str]:
     if isinstance(kind, str):
         target = _find(kind)
         if target is None:
-            yield f"{where}: there is no '{kind}'{_hint(kind, _names())}"
+            hint = _hint(kind, _names(), 0.8)
+            if hint or where in ("model", *_PARTS):
+                yield f"{where}: there is no '{kind}'{hint}"
         else:
             known, complete = accepted(target)
             for name in value:
                 if name in known or name in _TAKEN_BEFORE_BUILDING:
                     continue
-                hint = _hint(name, known, 0.6 if complete else 0.85)
+                hint = _hint(name, known, 0.6 if complete else 0.9)
                 if complete or hint:
                     takes = ", ".join(sorted(known - {"self"})) if not hint else ""
                     yield (
@@ -138,8 +200,9 @@ def check(cfg: Config) -> None:
         for key in cfg
         if key not in _RUNNER_KEYS and (hint := _hint(key, _RUNNER_KEYS, 0.88))
     ]
+    found += _unknown_keys(cfg)
     for key in cfg:
-        if key in _RUNNER_KEYS and key not in ("env_cfg", "test_pipeline", "train_pipeline"):
+        if key in _RUNNER_KEYS and key not in _NOT_BUILT:
             found += _mistakes(cfg[key], key)
     if found:
         name = cfg.filename or "config"

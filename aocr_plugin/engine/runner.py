@@ -1,11 +1,14 @@
 """The runner: derives from a config what would otherwise have to be said twice."""
 
 import copy
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
 from mmocr.registry import RUNNERS
 
@@ -113,11 +116,43 @@ def resolve(cfg: Config) -> Config:
     return cfg
 
 
+def overridden(cfg: Config) -> list[str]:
+    """Returns a note for each top-level variable that no component uses as it stands.
+
+    MMEngine merges dicts but does not compute a base config's values anew, so a config that
+    changes ``dictionary`` or a pipeline at the top has to put it into its place as well.
+    """
+    decoder = (cfg.get("model") or {}).get("decoder") or {}
+    used = {
+        ("dictionary", "model.decoder.dictionary"): [decoder.get("dictionary")],
+        ("train_pipeline", "train_dataloader.dataset.pipeline"): [
+            dataset.get("pipeline") for dataset in annotation_datasets(cfg.get("train_dataloader"))
+        ],
+        ("test_pipeline", "val_dataloader.dataset.pipeline"): [
+            dataset.get("pipeline") for dataset in annotation_datasets(cfg.get("val_dataloader"))
+        ],
+    }
+
+    def same(stated: Any, value: Any) -> bool:
+        if isinstance(stated, dict) and isinstance(value, dict):  # the charset is spelt out by now
+            return all(value.get(key) == stated[key] for key in stated if key != "charset")
+        return bool(stated == value)
+
+    return [
+        f"the config's {name} differs from its {place}, which is the one that counts"
+        for (name, place), values in used.items()
+        if cfg.get(name) is not None
+        and any(value and not same(cfg[name], value) for value in values)
+    ]
+
+
+@ROOT_RUNNERS.register_module()
 @RUNNERS.register_module()
 class AOCRRunner(Runner):
     """MMEngine's runner on a checked and completed config; see :func:`resolve`.
 
-    Set ``runner_type = "AOCRRunner"`` in a config; MMOCR's own ``tools/train.py`` heeds it too.
+    Set ``runner_type = "AOCRRunner"`` in a config; MMOCR's own ``tools/train.py`` heeds it too. It
+    looks in MMEngine's registry, so the runner is in there beside MMOCR's.
     """
 
     @classmethod
@@ -129,9 +164,10 @@ class AOCRRunner(Runner):
                 component refuses its values.
         """
         check(cfg)
-        resolved = resolve(cfg)
         try:
-            runner: AOCRRunner = super().from_cfg(resolved)
-        except (ValueError, TypeError) as error:
+            runner: AOCRRunner = super().from_cfg(resolve(cfg))
+        except (ValueError, TypeError, KeyError, AssertionError) as error:
             raise ConfigError(f"{cfg.filename or 'config'}: {error}") from error
+        for ignored in overridden(runner.cfg):
+            print_log(ignored, logger="current", level=logging.WARNING)
         return runner

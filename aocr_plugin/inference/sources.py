@@ -57,11 +57,14 @@ def as_they_come(names: Iterable[str], size: int) -> Iterator[list[str]]:
     is still read in batches.
     """
     arrived: queue.Queue[str | None] = queue.Queue(maxsize=4 * size)
+    failure: list[Exception] = []
 
     def read() -> None:
         try:
             for name in names:
                 arrived.put(name)
+        except Exception as error:  # noqa: BLE001, raised again where the names are used
+            failure.append(error)
         finally:
             arrived.put(None)
 
@@ -81,3 +84,5 @@ def as_they_come(names: Iterable[str], size: int) -> Iterator[list[str]]:
         yield batch
         if name is not None:
             name = arrived.get()
+    if failure:
+        raise failure[0]

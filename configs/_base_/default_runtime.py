@@ -1,6 +1,6 @@
 """What all configs share: runner, hooks, logs, metrics. Rarely changed."""
 
-custom_imports = dict(imports=["aocr_plugin"], allow_failed_imports=False)
+custom_imports = dict(imports=["aocr_plugin.register"], allow_failed_imports=False)
 runner_type = "AOCRRunner"
 default_scope = "mmocr"
 launcher = "none"

@@ -14,6 +14,7 @@ from aocr_plugin.models.decoders.cells import AttentionStep, State
 from aocr_plugin.models.decoders.start_state import START_STATES, padding_mask, start_state
 from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
 from aocr_plugin.models.initialisation import glorot_linear_
+from aocr_plugin.models.module_losses.sequence_ce import SequenceCELoss
 
 
 class DecoderOutput(NamedTuple):
@@ -65,7 +66,8 @@ class AttentionDecoder(BaseDecoder):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: an argument is out of range, or the dictionary has no start or end symbol.
+        ValueError: an argument is out of range, the dictionary has no start or end symbol, or the
+            loss is another than ``SequenceCELoss``.
     """
 
     def __init__(
@@ -103,6 +105,11 @@ class AttentionDecoder(BaseDecoder):
             raise ValueError(f"max_seq_len is {max_seq_len}; one character takes 3 steps")
         if init_state not in START_STATES:
             raise ValueError(f"init_state is '{init_state}'; it is one of {START_STATES}")
+        if self.module_loss is not None and not isinstance(self.module_loss, SequenceCELoss):
+            raise ValueError(
+                f"module_loss is {type(self.module_loss).__name__}; the attention decoder trains "
+                "with SequenceCELoss"
+            )
         self.init_state = init_state
         self.early_stop = early_stop
         self.keep_attention = keep_attention

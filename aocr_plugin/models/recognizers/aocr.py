@@ -9,7 +9,7 @@ from mmocr.registry import MODELS
 from mmocr.structures import TextRecogDataSample
 from torch import Tensor
 
-from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, StackedLSTMEncoder
 from aocr_plugin.models.widths import valid_widths
 
 
@@ -26,7 +26,15 @@ class AOCR(EncoderDecoderRecognizer):
             rounding.
         score_labels: while predicting labelled samples, also compute the loss of teacher forcing
             (``pred_text.loss``), for the metrics ``loss`` and ``perplexity``.
-        **kwargs: as for ``EncoderDecoderRecognizer``.
+        preprocessor: as for ``EncoderDecoderRecognizer``, and so are those below.
+        backbone: the backbone's config.
+        encoder: the encoder's config.
+        decoder: the decoder's config.
+        data_preprocessor: the data preprocessor's config.
+        init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: ``mask_padding`` with a backbone or encoder that cannot mask.
     """
 
     def __init__(
@@ -50,6 +58,16 @@ class AOCR(EncoderDecoderRecognizer):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
+        if mask_padding and not hasattr(getattr(self, "backbone", None), "feature_lengths"):
+            raise ValueError(
+                "mask_padding=True needs a backbone that takes widths (SlidingCNN); with another "
+                "set mask_padding=False"
+            )
+        if mask_padding and not isinstance(getattr(self, "encoder", None), StackedLSTMEncoder):
+            raise ValueError(
+                "mask_padding=True needs StackedLSTMEncoder; with another encoder, or none, set "
+                "mask_padding=False"
+            )
         self.mask_padding = mask_padding
         self.score_labels = score_labels
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
