@@ -206,6 +206,10 @@ def test_attention_is_kept_on_request(seeded):
         (tiny_model(max_seq_len=2)["decoder"], "max_seq_len is 2"),
         (tiny_model(encoder=None), "needs StackedLSTMEncoder"),
         (
+            tiny_model(preprocessor=dict(type="STN", in_channels=1)),
+            "cannot follow the padding through a preprocessor",
+        ),
+        (
             tiny_model(backbone=dict(type="MiniVGG", input_channels=1)),
             "needs a backbone that takes",
         ),
@@ -282,3 +286,14 @@ def test_mmocrs_crnn_takes_the_backbone(seeded):
     assert torch.isfinite(losses["loss_ctc"])
     samples = model.eval()(torch.randn(2, 1, 32, 100), make_samples(["AB", "C"]), "predict")
     assert isinstance(samples[0].pred_text.item, str)
+
+
+def test_a_label_that_cannot_be_spelt_has_no_loss_and_spoils_no_other(seeded):
+    model = build(tiny_model()).eval()
+    images = torch.randn(3, 1, 32, 40)
+    with torch.no_grad():
+        mixed = model(images, make_samples(["AB", "ü", "C"]), "predict")
+        plain = model(images, make_samples(["AB", "D", "C"]), "predict")
+    assert "loss" not in mixed[1].pred_text
+    for index in (0, 2):
+        assert mixed[index].pred_text.loss == pytest.approx(plain[index].pred_text.loss, abs=1e-6)

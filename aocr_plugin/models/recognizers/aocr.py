@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.structures import LabelData
 from mmocr.models.textrecog.recognizers import EncoderDecoderRecognizer
 from mmocr.registry import MODELS
 from mmocr.structures import TextRecogDataSample
@@ -34,7 +35,7 @@ class AOCR(EncoderDecoderRecognizer):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: ``mask_padding`` with a backbone or encoder that cannot mask.
+        ValueError: ``mask_padding`` with a preprocessor, backbone or encoder that cannot mask.
     """
 
     def __init__(
@@ -66,6 +67,11 @@ class AOCR(EncoderDecoderRecognizer):
         if mask_padding and not isinstance(getattr(self, "encoder", None), StackedLSTMEncoder):
             raise ValueError(
                 "mask_padding=True needs StackedLSTMEncoder; with another encoder, or none, set "
+                "mask_padding=False"
+            )
+        if mask_padding and self.with_preprocessor:
+            raise ValueError(
+                "mask_padding=True cannot follow the padding through a preprocessor (STN); set "
                 "mask_padding=False"
             )
         self.mask_padding = mask_padding
@@ -112,21 +118,19 @@ class AOCR(EncoderDecoderRecognizer):
         encoded: EncoderOutput | Tensor | None,
         samples: Sequence[TextRecogDataSample],
     ) -> None:
-        """Writes ``pred_text.loss`` where the decoder can spell all labels of the batch."""
+        """Writes ``pred_text.loss`` into the samples whose label the decoder can spell."""
         scorer = getattr(self.decoder, "teacher_forced_loss", None)
         if scorer is None or self.decoder.module_loss is None:
             return
         spellable = [self._spellable(sample) for sample in samples]
         if not any(spellable):
             return
-        labels = [sample.get("gt_text") for sample in samples]
         probes = [
-            sample if ok else _with_empty_label(sample)
-            for sample, ok in zip(samples, spellable, strict=True)
+            sample if ok else _empty_label() for sample, ok in zip(samples, spellable, strict=True)
         ]
         losses = scorer(feat, encoded, probes).tolist()
-        for sample, ok, loss, label in zip(samples, spellable, losses, labels, strict=True):
-            if ok and label is not None:
+        for sample, ok, loss in zip(samples, spellable, losses, strict=True):
+            if ok:
                 sample.pred_text.loss = loss
 
     def _spellable(self, sample: TextRecogDataSample) -> bool:
@@ -152,10 +156,8 @@ class AOCR(EncoderDecoderRecognizer):
         return self.decoder(feat, encoded, data_samples)
 
 
-def _with_empty_label(sample: TextRecogDataSample) -> TextRecogDataSample:
+def _empty_label() -> TextRecogDataSample:
     """Returns a stand-in with an empty label, so that a batch keeps its shape."""
-    from mmengine.structures import LabelData
-
     stand_in = TextRecogDataSample()
     stand_in.gt_text = LabelData(item="")
     return stand_in
