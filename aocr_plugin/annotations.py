@@ -4,10 +4,11 @@ import codecs
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aocr_plugin import storage
 from aocr_plugin.errors import AnnotationError
 
 _FIRST_BLANK = re.compile(r"\s")
@@ -111,13 +112,14 @@ def parse(text: str, separator: str | None = None) -> Iterator[Line]:
 
 
 def read(path: str | Path, encoding: str = "auto", separator: str | None = None) -> list[Line]:
-    """Reads a whole annotation file.
+    """Reads a whole annotation file, given by its path or URL.
 
     Raises:
         AnnotationError: the file cannot be read or decoded.
+        StorageError: its store cannot be used.
     """
     try:
-        data = Path(path).read_bytes()
+        data = storage.read_bytes(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise AnnotationError(
@@ -130,20 +132,54 @@ def read(path: str | Path, encoding: str = "auto", separator: str | None = None)
 def roots(ann_file: str | Path, data_root: str | Path | None = None) -> list[str]:
     """Returns the folders that a relative image path may be relative to, in order of search."""
     folders = [str(data_root)] if data_root else []
-    return [*folders, os.path.dirname(os.path.abspath(ann_file)), os.getcwd()]
+    return [*folders, storage.parent(ann_file), os.getcwd()]
 
 
-def find_image(path: str, folders: list[str]) -> str | None:
+def find_file(ann_file: str, data_root: str | None) -> str:
+    """Returns the path or URL of a data set's file: absolute, below ``data_root``, or as it is."""
+    if data_root and not storage.scheme(ann_file) and not os.path.isabs(ann_file):
+        joined = storage.join(data_root, ann_file)
+        if storage.exists(joined) or not os.path.exists(ann_file):
+            return joined
+    return ann_file
+
+
+class Listing:
+    """Tells which files there are. A store's folder is listed once, not asked for every file."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, set[str]] = {}
+
+    def __call__(self, name: str) -> bool:
+        """Whether there is such a file.
+
+        Raises:
+            StorageError: its store cannot be used.
+        """
+        if not storage.is_remote(name):
+            return os.path.isfile(name)
+        if storage.scheme(name).startswith("http"):  # a web server has no folders
+            return storage.exists(name)
+        folder, _, file = name.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = set(storage.files(folder))
+        return file in self._folders[folder]
+
+
+def find_image(
+    path: str, folders: list[str], is_file: Callable[[str], bool] = os.path.isfile
+) -> str | None:
     """Returns the first existing file for a path as written, or None.
 
     Args:
-        path: absolute, or relative to one of ``folders``.
+        path: absolute, a URL, or relative to one of ``folders``.
         folders: of :func:`roots`.
+        is_file: whether there is a file; a :class:`Listing` knows object stores too.
     """
-    if os.path.isabs(path):
-        return path if os.path.isfile(path) else None
+    if storage.scheme(path) or os.path.isabs(path):
+        return path if is_file(path) else None
     for folder in folders:
-        candidate = os.path.join(folder, path)
-        if os.path.isfile(candidate):
+        candidate = storage.join(folder, path)
+        if is_file(candidate):
             return candidate
     return None

@@ -27,3 +27,11 @@ class ConfigError(AOCRError):
 
 class ImageError(AOCRError):
     """An image is missing, broken or of a form that is not read."""
+
+
+class RecordError(AOCRError):
+    """A TFRecord file, or a record of it, is damaged or holds no labelled image."""
+
+
+class StorageError(AOCRError):
+    """An object store cannot be reached or used."""

@@ -4,7 +4,6 @@ import io
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from aocr_plugin import storage
 from aocr_plugin.errors import ImageError
 
 LEVELS = ("decode", "header", "exists")
@@ -105,13 +105,14 @@ def decode(image: bytes | NDArray[Any], name: str, color_type: str = "color") ->
 
 
 def check_file(path: str, level: str = "decode") -> tuple[int, int]:
-    """Checks an image file; see :func:`check_bytes`.
+    """Checks an image file, given by its path or URL; see :func:`check_bytes`.
 
     Raises:
         ImageError: the file cannot be read or its image not be decoded.
+        StorageError: its store cannot be used.
     """
     try:
-        data = Path(path).read_bytes()
+        data = storage.read_bytes(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot read the file ({error.strerror})") from error
     return check_bytes(data, path, level)
@@ -126,13 +127,16 @@ def check_files(
     """Checks many files; the order is kept.
 
     Args:
-        paths: files.
+        paths: files or URLs.
         level: see :func:`check_bytes`.
         threads: files read at the same time.
         progress: called with the number of files done, now and then.
 
     Returns:
         For each file its width and height, or the error.
+
+    Raises:
+        StorageError: the store of a file cannot be used.
     """
 
     def check(path: str) -> tuple[int, int] | ImageError:

@@ -1,7 +1,17 @@
 """Imports every component, and thereby registers it in MMOCR's registries."""
 
-from aocr_plugin.datasets import annotation_dataset, canvas, jitter, samplers
-from aocr_plugin.engine import checkpoint_hook, loops, optim_wrapper, runner
+from aocr_plugin.datasets import annotation_dataset, canvas, jitter, record_dataset, samplers
+from aocr_plugin.engine import (
+    aocr_log,
+    attention_pictures,
+    checkpoint_hook,
+    loops,
+    mirror,
+    optim_wrapper,
+    runner,
+    storage_backend,
+    test_report,
+)
 from aocr_plugin.evaluation import metrics
 from aocr_plugin.models import dictionary
 from aocr_plugin.models.backbones import sliding_cnn
@@ -14,18 +24,24 @@ from aocr_plugin.models.recognizers import aocr
 __all__ = [
     "annotation_dataset",
     "aocr",
+    "aocr_log",
     "attention_decoder",
+    "attention_pictures",
     "canvas",
     "checkpoint_hook",
     "dictionary",
     "jitter",
     "loops",
     "metrics",
+    "mirror",
     "optim_wrapper",
+    "record_dataset",
     "runner",
     "samplers",
     "sequence_ce",
     "sliding_cnn",
     "stacked_lstm",
+    "storage_backend",
+    "test_report",
     "word_score",
 ]

@@ -12,6 +12,8 @@ REASONS = {
     "malformed_line": "no white space between path and label: write 'PATH LABEL'",
     "missing_image": "put the images where the paths point, or set data_root",
     "broken_image": "replace the files, or take their lines out",
+    "broken_record": "make the TFRecord file anew from its annotation file",
+    "missing_label": "write the feature 'label' (bytes) into each record, '' for an empty one",
     "empty_label": "allowed unless its policy is set to 'error' or 'skip'",
     "unknown_character": "set the dictionary's charset or letter_case to hold them, "
     "or with_unknown=True",
@@ -20,6 +22,7 @@ REASONS = {
 }
 """Every reason for which a sample may be rejected, and the mend."""
 
+_UNUSABLE = ("malformed_line", "missing_image", "broken_image", "broken_record", "missing_label")
 POLICIES = ("skip", "error", "keep")
 _TRAINING = dict.fromkeys(REASONS, "skip") | {"empty_label": "keep"}
 _TESTING = _TRAINING | {
@@ -36,14 +39,16 @@ class Sample:
     Attributes:
         path: the image file.
         label: case policy applied.
-        line: line in the annotation file.
+        line: line in the annotation file, or number of the record, from 1.
         size: (width, height) in pixels, where the image was looked at.
+        comment: what a record says about itself (aocr: the image's path), or None.
     """
 
     path: str
     label: str
     line: int
     size: tuple[int, int] | None = None
+    comment: str | None = None
 
 
 def policies(problems: Mapping[str, str] | None, testing: bool) -> dict[str, str]:
@@ -63,7 +68,7 @@ def policies(problems: Mapping[str, str] | None, testing: bool) -> dict[str, str
             raise AnnotationError(
                 f"problems: unknown reason '{reason}'; there are {', '.join(REASONS)}"
             )
-        unusable = reason in ("malformed_line", "missing_image", "broken_image")
+        unusable = reason in _UNUSABLE
         if policy not in POLICIES or (policy == "keep" and unusable):
             raise AnnotationError(
                 f"problems: policy '{policy}' for {reason}; it must be 'skip' or 'error'"

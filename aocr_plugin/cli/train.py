@@ -16,7 +16,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="train.py", description="Trains a text recogniser.")
     parser.add_argument("config", help="config file")
     parser.add_argument(
-        "--work-dir", help="where logs and checkpoints go; default ./work_dirs/NAME_OF_THE_CONFIG"
+        "--work-dir",
+        help="where logs and checkpoints go, a folder or URL such as s3://bucket/run; default "
+        "./work_dirs/NAME_OF_THE_CONFIG",
     )
     parser.add_argument(
         "--resume",
@@ -73,12 +75,13 @@ def set_resume(cfg: Any) -> None:
 
     Raises:
         CheckpointError: the checkpoint named by ``load_from`` cannot be resumed from.
+        StorageError: the object store of either cannot be used.
     """
-    from aocr_plugin.engine import checkpoint_file
+    from aocr_plugin.engine import checkpoint_file, staging
 
-    found = checkpoint_file.latest(cfg.work_dir)
+    found = staging.latest(cfg.work_dir)
     if found is None and cfg.get("load_from"):
-        found = Path(cfg.load_from)
+        found = checkpoint_file.local(cfg.load_from)
     if found is None:
         print(f"--resume: no checkpoint in {cfg.work_dir} yet, a new run starts")
         return
@@ -136,10 +139,11 @@ def train(args: argparse.Namespace) -> int:
     from mmengine.registry import RUNNERS, init_default_scope
     from mmengine.runner import Runner
 
-    from aocr_plugin.engine import config_check
+    from aocr_plugin.engine import config_check, staging
 
     init_default_scope(cfg.get("default_scope", "mmocr"))
     config_check.check(cfg)
+    staging.localise(cfg)
     if cfg.get("load_from"):
         check_fits(cfg, cfg.load_from)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -1,27 +1,47 @@
 """Reading checkpoints: only tensors and plain data are ever unpickled."""
 
 import pickle
+import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from aocr_plugin import storage
 from aocr_plugin.engine.description import FORMAT, checked
 from aocr_plugin.errors import CheckpointError
 
+_STEP = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
+
+
+def local(path: str | Path) -> Path:
+    """Returns a checkpoint's path; one in an object store is fetched.
+
+    Raises:
+        CheckpointError: it is missing.
+        StorageError: its store cannot be used.
+    """
+    try:
+        found = storage.local_copy(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such checkpoint in the store") from error
+    if not found.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint file")
+    return found
+
 
 def load(path: str | Path) -> dict[str, Any]:
-    """Loads a checkpoint to the CPU with ``weights_only=True``.
+    """Loads a checkpoint, given by its path or URL, to the CPU with ``weights_only=True``.
 
     Raises:
         CheckpointError: missing, truncated, not a checkpoint, or carrying code.
+        StorageError: its store cannot be used.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint file")
+    file = local(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "weights_only" in str(error).lower():
             first = str(error).splitlines()
@@ -69,12 +89,31 @@ def is_whole(path: str | Path) -> bool:
         return False
 
 
+def step(name: str) -> int:
+    """Returns the step or epoch in a checkpoint's name; -1 if there is none."""
+    found = _STEP.fullmatch(name)
+    return int(found[1]) if found else -1
+
+
+def by_step(names: Iterable[str]) -> list[str]:
+    """Returns the names that are a checkpoint's of some step or epoch, the newest first."""
+    return sorted((name for name in names if step(name) >= 0), key=step, reverse=True)
+
+
 def latest(work_dir: str | Path) -> Path | None:
-    """Finds the checkpoint to resume from.
+    """Finds the checkpoint to resume from, in a folder or a folder's URL.
 
     MMEngine trusts the file ``last_checkpoint``; here what it names must be whole, or else the
-    newest whole ``iter_*.pth`` or ``epoch_*.pth`` is taken.
+    newest whole ``iter_*.pth`` or ``epoch_*.pth`` is taken. In an object store it is always the
+    newest whole one, of which a local copy is returned.
+
+    Raises:
+        StorageError: the store cannot be used.
     """
+    if storage.is_remote(work_dir):
+        names = by_step(storage.files(work_dir))
+        copies = (storage.local_copy(storage.join(work_dir, name)) for name in names)
+        return next((path for path in copies if is_whole(path)), None)
     work_dir = Path(work_dir)
     pointer = work_dir / "last_checkpoint"
     candidates: list[Path] = []
@@ -82,11 +121,5 @@ def latest(work_dir: str | Path) -> Path | None:
         named = Path(pointer.read_text().strip() or ".")
         candidates.append(work_dir / named.name)  # the folder may have been moved or copied
         candidates.append(named)
-
-    def step(path: Path) -> int:
-        digits = path.stem.rpartition("_")[2]
-        return int(digits) if digits.isdigit() else -1
-
-    saved = [*work_dir.glob("iter_*.pth"), *work_dir.glob("epoch_*.pth")]
-    candidates += sorted(saved, key=step, reverse=True)
+    candidates += [work_dir / name for name in by_step(storage.files(work_dir))]
     return next((path for path in candidates if path.is_file() and is_whole(path)), None)

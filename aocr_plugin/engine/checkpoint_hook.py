@@ -1,7 +1,6 @@
 """Checkpoints that are whole or not there, load without running code, and describe themselves."""
 
 import os
-import tempfile
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,14 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmocr.registry import HOOKS
 
+from aocr_plugin import storage
+from aocr_plugin.atomic import PARTIAL, write_atomically
 from aocr_plugin.engine.description import describe
 from aocr_plugin.engine.plain import from_plain, to_plain
+from aocr_plugin.errors import ConfigError
 
 BEST = "best.pth"
-_PARTIAL = ".partial-"
-
-
-def write_atomically(data: bytes, path: str | Path) -> None:
-    """Writes a file so that, whenever the process dies, it is whole or as it was before."""
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f"{_PARTIAL}{name}-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+PREVIOUS = "previous"
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -45,6 +30,14 @@ class AtomicLocalBackend(LocalBackend):
 
 
 register_backend("aocr_atomic", AtomicLocalBackend, force=True)
+
+
+def set_aside(folder: Path) -> None:
+    """Moves the checkpoints of an earlier run to ``previous/``: they are not this run's."""
+    patterns = ("iter_*.pth", "epoch_*.pth", BEST, "last_checkpoint")
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        (folder / PREVIOUS).mkdir(exist_ok=True)
+        path.replace(folder / PREVIOUS / path.name)
 
 
 @HOOKS.register_module()
@@ -76,14 +69,23 @@ class SafeCheckpointHook(CheckpointHook):
         super().__init__(save_best=save_best, rule=rule if save_best else None, **kwargs)
 
     def before_train(self, runner: Any) -> None:
-        """Removes what a killed run left half written, and takes up the best score so far."""
+        """Removes what a killed run left half written, and takes up the best score so far.
+
+        Raises:
+            ConfigError: ``out_dir`` is in an object store.
+        """
+        if storage.is_remote(self.out_dir or ""):
+            raise ConfigError(
+                f"checkpoint.out_dir is {self.out_dir}: for checkpoints in an object store set "
+                "work_dir to a URL instead"
+            )
         super().before_train(runner)
         if not is_main_process():
             return
-        for partial in Path(self.out_dir).glob(f"{_PARTIAL}*"):
+        for partial in Path(self.out_dir).glob(f"{PARTIAL}*"):
             partial.unlink(missing_ok=True)
         if runner.iter == 0:
-            self._set_aside(Path(self.out_dir))
+            set_aside(Path(self.out_dir))
             return
         best = Path(self.out_dir) / BEST
         if not self.save_best or not best.exists():
@@ -92,14 +94,6 @@ class SafeCheckpointHook(CheckpointHook):
         known = self._best_score(runner)
         if score is not None and self.is_better_than[self.key_indicators[0]](score, known):
             runner.message_hub.update_info("best_score", score)
-
-    @staticmethod
-    def _set_aside(folder: Path) -> None:
-        """Moves the checkpoints of an earlier run to ``previous/``: they are not this run's."""
-        patterns = ("iter_*.pth", "epoch_*.pth", BEST, "last_checkpoint")
-        for path in [path for pattern in patterns for path in folder.glob(pattern)]:
-            (folder / "previous").mkdir(exist_ok=True)
-            path.replace(folder / "previous" / path.name)
 
     def _best_score(self, runner: Any) -> float:
         known = runner.message_hub.runtime_info.get("best_score")

@@ -65,6 +65,7 @@ _HOOK_SLOTS = {
     "sync_buffer",
     "visualization",
     "runtime_info",
+    "aocr_log",
 }
 _LOADER_KEYS = {
     *inspect.signature(DataLoader.__init__).parameters,

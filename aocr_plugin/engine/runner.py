@@ -11,19 +11,24 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
 from mmocr.registry import RUNNERS
+from torch import nn
 
 from aocr_plugin import annotations, charset
-from aocr_plugin.datasets.annotation_dataset import find_annotation_file
+from aocr_plugin.datasets.record_dataset import find_shards
+from aocr_plugin.engine import mirror, staging
 from aocr_plugin.engine.config_check import check
 from aocr_plugin.errors import ConfigError
+from aocr_plugin.record_samples import read_record_samples
+from aocr_plugin.sifting import Report, policies
 
+_DATASETS = ("AOCRDataset", "AOCRRecordDataset")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def annotation_datasets(loader: Any) -> Iterator[Any]:
-    """Yields every ``AOCRDataset`` config in a dataloader config, also inside of wrappers."""
+    """Yields our datasets' configs in a dataloader config, also inside of wrappers."""
     if isinstance(loader, dict):
-        if str(loader.get("type", "")).removeprefix("mmocr.") == "AOCRDataset":
+        if str(loader.get("type", "")).removeprefix("mmocr.") in _DATASETS:
             yield loader
         for key in ("dataset", "datasets"):
             yield from annotation_datasets(loader.get(key))
@@ -35,12 +40,26 @@ def annotation_datasets(loader: Any) -> Iterator[Any]:
 def _labels(cfg: Config, letter_case: str) -> Iterator[str]:
     """Yields the training labels that a config names."""
     for dataset in annotation_datasets(cfg.get("train_dataloader")):
-        path = find_annotation_file(dataset.get("ann_file", ""), dataset.get("data_root"))
-        for line in annotations.read(
-            path, dataset.get("encoding", "auto"), dataset.get("separator")
-        ):
-            if line.label is not None:
-                yield charset.apply_case(line.label, letter_case)
+        for label in _labels_of(dataset):
+            yield charset.apply_case(label, letter_case)
+
+
+def _labels_of(dataset: dict[str, Any]) -> Iterator[str]:
+    """Yields the labels of one dataset config, usable or not."""
+    encoding = dataset.get("encoding", "auto")
+    if str(dataset["type"]).endswith("AOCRRecordDataset"):
+        files = find_shards(dataset.get("ann_file", ""), dataset.get("data_root"))
+        for file in [files] if isinstance(files, str) else files:
+            report = Report(file, policies(None, testing=False))
+            for sample in read_record_samples(
+                file, report, encoding=encoding, check_images="exists"
+            ):
+                yield sample.label
+        return
+    path = annotations.find_file(dataset.get("ann_file", ""), dataset.get("data_root"))
+    for line in annotations.read(path, encoding, dataset.get("separator")):
+        if line.label is not None:
+            yield line.label
 
 
 def resolve_charset(cfg: Config, dictionary: dict[str, Any]) -> str:
@@ -93,7 +112,7 @@ def resolve(cfg: Config) -> Config:
     - The charset is spelt out, so that a checkpoint needs no other file.
     - A learning rate schedule by steps that names no end goes on to the last step.
     - The back end "auto" of several processes is NCCL with GPUs and gloo without.
-    - Every ``AOCRDataset`` checks its labels against the model's dictionary and length, unless
+    - Each of our datasets checks its labels against the model's dictionary and length, unless
       its own config says otherwise.
     """
     cfg = copy.deepcopy(cfg)
@@ -162,12 +181,23 @@ class AOCRRunner(Runner):
         Raises:
             ConfigError: the config has arguments that nothing takes, all named at once, or a
                 component refuses its values.
+            StorageError: it names an object store that cannot be used.
         """
         check(cfg)
         try:
-            runner: AOCRRunner = super().from_cfg(resolve(cfg))
+            cfg = resolve(cfg)
+            staging.localise(cfg)
+            runner: AOCRRunner = super().from_cfg(cfg)
         except (ValueError, TypeError, KeyError, AssertionError) as error:
             raise ConfigError(f"{cfg.filename or 'config'}: {error}") from error
         for ignored in overridden(runner.cfg):
             print_log(ignored, logger="current", level=logging.WARNING)
         return runner
+
+    def train(self) -> nn.Module:
+        """Trains; a work directory in an object store has the log even if the training fails."""
+        try:
+            return super().train()
+        except BaseException:
+            mirror.rescue(self)
+            raise

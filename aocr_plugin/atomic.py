@@ -1,0 +1,38 @@
+"""Files that are whole or not there, whenever the process dies. Needs no PyTorch."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".partial-"
+"""What the name of a file begins with while it is written."""
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Opens a file for writing that appears under its name when the block ends without an error.
+
+    Folders are made. Until then, and for ever after an error, the name stands for what it was.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=f"{PARTIAL}{name}-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def write_atomically(data: bytes, path: str | Path) -> None:
+    """Writes a file so that, whenever the process dies, it is whole or as it was before."""
+    with atomic_file(path) as file:
+        file.write(data)

@@ -1,0 +1,1 @@
+"""Data sets on disk: annotation files, TFRecords, LMDB, JSON Lines. Needs no PyTorch."""

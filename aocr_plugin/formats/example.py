@@ -1,0 +1,118 @@
+"""``tf.train.Example``, as far as aocr's files use it, on the wire. Needs no TensorFlow.
+
+The message is a map from names to lists of bytes, floats or integers; ours are ``image`` (the
+encoded file), ``label`` (text) and ``comment`` (the image's path). TensorFlow's protobuf module
+would bring all of TensorFlow; the part of the format that is needed fits on a page.
+"""
+
+from collections.abc import Iterator, Mapping
+
+_LENGTH_DELIMITED = 2
+_FIXED = {1: 8, 5: 4}  # wire types of fixed width, in bytes
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """Reads a variable-length integer; returns it and the place behind it.
+
+    Raises:
+        ValueError: it is longer than 64 bits.
+        IndexError: the data end in it.
+    """
+    byte = data[place]
+    if byte < 0x80:
+        return byte, place + 1
+    value, shift = byte & 0x7F, 7
+    while shift < 70:
+        place += 1
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place + 1
+        shift += 7
+    raise ValueError("a number of more than 64 bits")
+
+
+def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yields number, start and end of each length-delimited field; passes over all others.
+
+    Raises:
+        ValueError: this is no protobuf message.
+    """
+    while start < end:
+        tag, start = _varint(data, start)
+        number, kind = tag >> 3, tag & 7
+        if kind == _LENGTH_DELIMITED:
+            length, start = _varint(data, start)
+            if number == 0 or start + length > end:
+                raise ValueError("a field reaches beyond its message")
+            yield number, start, start + length
+            start += length
+        elif kind == 0:
+            _, start = _varint(data, start)
+        elif kind in _FIXED:
+            start += _FIXED[kind]
+        else:
+            raise ValueError(f"wire type {kind}")
+    if start > end:
+        raise ValueError("a field reaches beyond its message")
+
+
+def parse(data: bytes) -> dict[str, bytes]:
+    """Returns the first value of each bytes feature of a serialised Example.
+
+    Args:
+        data: the message.
+
+    Raises:
+        ValueError: it is no Example.
+    """
+    features: dict[str, bytes] = {}
+    try:
+        for number, start, end in _fields(data, 0, len(data)):
+            if number != 1:  # Example.features
+                continue
+            for inner, entry_start, entry_end in _fields(data, start, end):
+                if inner == 1:  # Features.feature, an entry of the map
+                    _entry(data, entry_start, entry_end, features)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise ValueError(f"no tf.train.Example ({error})") from error
+    return features
+
+
+def _entry(data: bytes, start: int, end: int, features: dict[str, bytes]) -> None:
+    """Reads an entry of the map: key and Feature."""
+    key, value = "", None
+    for number, first, last in _fields(data, start, end):
+        if number == 1:
+            key = data[first:last].decode("utf-8")
+        elif number == 2:
+            for kind, list_first, list_last in _fields(data, first, last):
+                if kind == 1:  # Feature.bytes_list
+                    value = next(
+                        (data[a:b] for n, a, b in _fields(data, list_first, list_last) if n == 1),
+                        None,
+                    )
+    if value is not None:
+        features[key] = value
+
+
+def _number(value: int) -> bytes:
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return bytes([number << 3 | _LENGTH_DELIMITED]) + _number(len(payload)) + payload
+
+
+def serialise(features: Mapping[str, bytes]) -> bytes:
+    """Returns a serialised Example; keys in order, as TensorFlow's deterministic form has them."""
+    entries = b"".join(
+        _field(1, _field(1, name.encode()) + _field(2, _field(1, _field(1, features[name]))))
+        for name in sorted(features)
+    )
+    return _field(1, entries)
