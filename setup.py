@@ -1,12 +1,26 @@
 """Installs aocr_plugin. Tested versions of everything are in ``constraints.txt``."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION: dict[str, str] = {}
 exec((HERE / "aocr_plugin" / "version.py").read_text(), VERSION)
+
+
+class BuildWithConfigs(build_py):
+    """Puts the configs into the package, where the command ``aocr`` looks outside a checkout."""
+
+    def run(self) -> None:
+        """Copies ``configs/`` to ``aocr_plugin/.mim/configs`` of what is built."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / "aocr_plugin" / ".mim" / "configs"
+            shutil.copytree(HERE / "configs", target, dirs_exist_ok=True)
+
 
 setup(
     name="aocr-plugin",
@@ -18,8 +32,13 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["aocr_plugin", "aocr_plugin.*"]),
     package_data={"aocr_plugin": ["py.typed"]},
+    cmdclass={"build_py": BuildWithConfigs},
+    entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:main"]},
     # mmcv is not among these: mmcv-lite would overwrite a full mmcv. The extra [cpu] brings it.
     install_requires=[
+        "fsspec>=2024.2",
+        "google-crc32c>=1.5",
+        "lmdb>=1.4",
         "mmdet>=3.1.0,<3.2.0",
         "mmengine>=0.10.7,<1.1.0",
         "mmocr==1.0.1",
@@ -28,12 +47,28 @@ setup(
         "pillow>=10",
         "rapidfuzz>=3",
         "setuptools<81",
+        "simplejpeg>=1.7",
         "torch>=2.6",
         "torchvision",
     ],
     extras_require={
         "cpu": ["mmcv-lite>=2.0.1,<2.2.0"],
         "demo": ["captcha>=0.6", "matplotlib>=3.7"],
-        "test": ["captcha>=0.6", "matplotlib>=3.7", "mypy", "pytest>=8", "ruff"],
+        "gs": ["gcsfs>=2024.2"],
+        "s3": ["s3fs>=2024.2"],
+        "tensorboard": ["tensorboard>=2.15"],
+        "tensorflow": ["tensorflow-cpu>=2.15"],
+        "test": [
+            "captcha>=0.6",
+            "matplotlib>=3.7",
+            "moto[server]>=5",
+            "mypy",
+            "pytest>=8",
+            "ruff",
+            "s3fs>=2024.2",
+            "selenium>=4.20",
+            "tensorboard>=2.15",
+            "tensorflow-cpu>=2.15",
+        ],
     },
 )

@@ -1,0 +1,1 @@
+"""The command ``aocr``, as users of the original know it."""

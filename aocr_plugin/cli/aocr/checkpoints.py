@@ -1,0 +1,80 @@
+"""Finds the checkpoint that ``aocr test``, ``predict`` and ``export`` use."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from aocr_plugin.cli.aocr import settings
+from aocr_plugin.errors import CheckpointError
+
+_BEST, _CONVERTED = "best.pth", "converted.pth"
+
+
+def _convert(args: argparse.Namespace) -> Path:
+    """Converts the TensorFlow checkpoint in the model folder, by the flags given.
+
+    A conversion of an earlier call is used again while it is newer than what it came from.
+    """
+    from aocr_plugin.cli import convert
+
+    folder = Path(args.model_dir)
+    out = folder / _CONVERTED
+    newest = max(path.stat().st_mtime for path in folder.glob("*.index"))
+    if out.exists() and out.stat().st_mtime > newest:
+        return out
+    words = [str(folder), str(out), "--force"]
+    for name in ("max_width", "max_height", "max_prediction"):
+        words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
+    print(f"{folder} holds a TensorFlow checkpoint; converting it", file=sys.stderr)
+    code = convert.main(words, prog="aocr convert")
+    if code:
+        raise CheckpointError(f"{folder}: its TensorFlow checkpoint could not be converted")
+    return out
+
+
+def find(args: argparse.Namespace) -> str:
+    """Returns the checkpoint: the one given, or the best or else latest of the model folder.
+
+    With ``--strict`` it is the latest, as in the original. A folder that holds nothing but a
+    TensorFlow checkpoint has it converted.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if args.checkpoint:
+        return str(args.checkpoint)
+    from aocr_plugin import storage
+    from aocr_plugin.engine import checkpoint_file
+
+    folder = str(args.model_dir).rstrip("/")
+    best = f"{folder}/{_BEST}"
+    if not args.strict and storage.exists(best):
+        return best
+    found = checkpoint_file.latest(folder)
+    if found is not None:
+        return str(found)
+    if not storage.is_remote(folder) and any(Path(folder).glob("*.index")):
+        return str(_convert(args))
+    raise CheckpointError(
+        f"{folder}: no checkpoint in it; train one with 'aocr train', name another folder with "
+        "--model-dir or a file with --checkpoint"
+    )
+
+
+def describe(args: argparse.Namespace, path: str) -> dict[str, Any]:
+    """Returns a checkpoint's description; says which of the flags given it overrules.
+
+    Raises:
+        CheckpointError: unusable, or of another charset than ``--full-ascii`` asks for.
+    """
+    from aocr_plugin.engine import checkpoint_file
+
+    described = checkpoint_file.description(checkpoint_file.load(path), path)
+    differing = settings.disagreements(args, described, given_only=True)
+    if differing:
+        print(
+            f"note: {path} was trained with {', '.join(differing)}, which counts, not the flag",
+            file=sys.stderr,
+        )
+    return described
