@@ -19,6 +19,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _length(text: str) -> int | tuple[int, int]:
+    """Returns a length, or the two ends of a range; argparse prints the error."""
+    bounds = text.split("-")
+    if len(bounds) > 2 or not all(bound.isdigit() for bound in bounds):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor a range such as 5-8")
+    return int(text) if len(bounds) == 1 else (int(bounds[0]), int(bounds[1]))
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
@@ -36,14 +44,36 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--format",
         choices=["plain", "jsonl"],
         default="plain",
-        help="plain: FILE, TEXT, SCORE and character scores between tabs; jsonl: a JSON object "
-        "a line",
+        help="plain: FILE, TEXT, SCORE and character scores between tabs, then TEXT and SCORE of "
+        "each further of the N best; jsonl: a JSON object a line",
     )
     parser.add_argument("--output", help="write here instead of to standard output")
     parser.add_argument("--batch-size", type=_positive, default=32, help="images at once (32)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 …; default a GPU if there is one")
+    _add_text_flags(parser)
     add_traceback_flag(parser)
     return parser.parse_args(argv)
+
+
+def _add_text_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds what is asked of the texts."""
+    group = parser.add_argument_group(
+        "what is asked of the texts",
+        "Any of these but --score means beam search, of width 5 if --beam is not given.",
+    )
+    group.add_argument("--beam", type=int, metavar="K", help="width of the beam; 0 is greedy")
+    group.add_argument("--nbest", type=_positive, metavar="N", help="texts wanted of each image")
+    group.add_argument("--allowed", metavar="CHARS", help="the only characters there may be")
+    group.add_argument("--pattern", metavar="REGEX", help="what the whole text must match")
+    group.add_argument(
+        "--length", type=_length, metavar="N|MIN-MAX", help="number of characters, e.g. 7 or 5-8"
+    )
+    group.add_argument(
+        "--score",
+        choices=["product", "geometric", "minimum"],
+        help="of the characters' and the end's probabilities: their product, the probability of "
+        "the whole text (default), their geometric mean, or the least",
+    )
 
 
 def _files(sources: list[str], failures: list[str]) -> Iterator[str]:
@@ -78,7 +108,17 @@ def predict(args: argparse.Namespace) -> int:
     for stream in (sys.stdin, sys.stdout):  # names of files may be any bytes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    recognizer = Recognizer(args.checkpoint, device=args.device, batch_size=args.batch_size)
+    recognizer = Recognizer(
+        args.checkpoint,
+        device=args.device,
+        batch_size=args.batch_size,
+        beam=args.beam,
+        nbest=args.nbest,
+        allowed=args.allowed,
+        pattern=args.pattern,
+        length=args.length,
+        score=args.score,
+    )
     failures: list[str] = []
     files = _files(args.sources, failures)
     out = _open(args.output) if args.output else sys.stdout
@@ -89,7 +129,8 @@ def predict(args: argparse.Namespace) -> int:
         if prediction.error is not None:
             return f"{prediction.source}\t\t0\terror"
         scores = " ".join(f"{score:.4f}" for score in prediction.char_scores)
-        return f"{prediction.source}\t{prediction.text}\t{prediction.score:.4f}\t{scores}"
+        others = "".join(f"\t{text}\t{score:.4f}" for text, score, _ in prediction.nbest[1:])
+        return f"{prediction.source}\t{prediction.text}\t{prediction.score:.4f}\t{scores}{others}"
 
     try:
         for chunk in as_they_come(files, args.batch_size * 8):

@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmocr.registry import METRICS
 
 from aocr_plugin.evaluation import text_match
+from aocr_plugin.evaluation.calibration import expected_calibration_error
 
 
 @METRICS.register_module()
@@ -29,6 +30,8 @@ class RecognitionMetric(BaseMetric):
     - ``loss``, ``perplexity``: teacher forcing on the label, averaged over an image's steps and
       then over images; exp of it. Samples whose label cannot be spelt are left out of these two
       (``loss_samples`` tells how many were in).
+    - ``ece``: expected calibration error: how far the word score is from the share of words that
+      are exactly right, over 10 bins of equal mass; see :mod:`aocr_plugin.evaluation.calibration`.
     - ``samples``: N.
 
     Args:
@@ -44,15 +47,19 @@ class RecognitionMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Adds a batch of predictions."""
         for sample in data_samples:
-            prediction, label = sample["pred_text"]["item"], sample["gt_text"]["item"]
-            self.results.append(measure(prediction, label, sample["pred_text"].get("loss")))
+            found, label = sample["pred_text"], sample["gt_text"]["item"]
+            self.results.append(
+                measure(found["item"], label, found.get("loss"), found.get("word_score"))
+            )
 
     def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, float]:
         """Returns the measures over all samples."""
         return summarise(results)
 
 
-def measure(prediction: str, label: str, loss: float | None = None) -> dict[str, Any]:
+def measure(
+    prediction: str, label: str, loss: float | None = None, score: float | None = None
+) -> dict[str, Any]:
     """Returns the measures of one sample."""
     return {
         "word_acc": text_match.exact(prediction, label),
@@ -63,6 +70,7 @@ def measure(prediction: str, label: str, loss: float | None = None) -> dict[str,
         "distance": text_match.distance(prediction, label),
         "length": len(label),
         "loss": loss,
+        "score": score,
     }
 
 
@@ -87,6 +95,9 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, float]:
         summary["perplexity"] = math.exp(min(summary["loss"], 700.0))
         if len(losses) != count:
             summary["loss_samples"] = float(len(losses))
+    if results and all(r["score"] is not None for r in results):
+        correct = [r["word_acc"] for r in results]
+        summary["ece"] = expected_calibration_error([r["score"] for r in results], correct)
     summary["samples"] = float(count)
     return summary
 
@@ -96,7 +107,8 @@ class PredictionLines(BaseMetric):
     """Writes every prediction of a test run as JSON Lines; measures nothing.
 
     A line has ``file``, ``label``, ``text``, ``score`` (of the word), ``char_scores``,
-    ``correct``, ``distance``, ``aocr_probability`` and, where it could be computed, ``loss``.
+    ``correct``, ``distance``, ``aocr_probability``, where it could be computed ``loss``, and after
+    beam search ``nbest``, a list of [text, score].
 
     Args:
         out_file: where the lines go; folders are made.
@@ -123,6 +135,7 @@ class PredictionLines(BaseMetric):
                 "correct": text_match.exact(found["item"], label),
                 "distance": text_match.distance(found["item"], label),
                 "aocr_probability": found.get("aocr_probability"),
+                "nbest": [entry[:2] for entry in found.get("nbest", [])] or None,
                 "loss": found.get("loss"),
             }
             self.results.append({key: entry for key, entry in line.items() if entry is not None})

@@ -1,94 +1,23 @@
 """Images in, text out: the Python interface to a trained checkpoint."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmocr.registry import TRANSFORMS
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageOps
 
 from aocr_plugin import images as image_files
 from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
-from aocr_plugin.inference.model import build_model
+from aocr_plugin.inference.loading import SINGLE, ImageLike, load_bytes
+from aocr_plugin.inference.model import build_model, set_search
+from aocr_plugin.inference.prediction import Hypothesis, Prediction, from_sample
 
-_SINGLE = (str, bytes, bytearray, memoryview, Path, np.ndarray, PillowImage.Image)
-ImageLike = str | Path | bytes | NDArray[Any] | PillowImage.Image
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was read in one image.
-
-    Attributes:
-        text: the text.
-        score: probability of the whole text in [0, 1]: the product of its characters' and the
-            end symbol's.
-        char_scores: one probability in [0, 1] for each character of ``text``.
-        source: the image's file name, where it had one.
-        error: why nothing was read, or None; then text is empty and score 0.
-        attention: [L, T] weights over the feature columns, where they were asked for.
-    """
-
-    text: str
-    score: float
-    char_scores: list[float] = field(default_factory=list)
-    source: str | None = None
-    error: str | None = None
-    attention: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the prediction as a JSON object (without attention)."""
-        if self.error is not None:
-            return {"file": self.source, "error": self.error}
-        return {
-            "file": self.source,
-            "text": self.text,
-            "score": round(self.score, 6),
-            "char_scores": [round(score, 6) for score in self.char_scores],
-        }
-
-
-def _load_bytes(image: ImageLike, name: str) -> bytes | NDArray[Any]:
-    """Returns an image's encoded bytes, or its pixels where it is given as pixels.
-
-    Raises:
-        ImageError: unreadable file, or pixels of a form that is no image.
-    """
-    if isinstance(image, str | Path):
-        try:
-            return Path(image).read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ImageError(f"{image}: cannot read the image file ({reason})") from error
-    if isinstance(image, bytes | bytearray | memoryview):
-        return bytes(image)
-    if isinstance(image, PillowImage.Image):
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):  # Pillow's conversion would clip at 255
-            return (np.asarray(image) >> 8).astype(np.uint8)
-        return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
-    if isinstance(image, np.ndarray):
-        if (
-            image.dtype != np.uint8
-            or image.ndim not in (2, 3)
-            or (image.ndim == 3 and image.shape[2] not in (1, 3, 4))
-            or 0 in image.shape
-        ):
-            raise ImageError(
-                f"{name}: an array must be uint8 of shape [H, W], [H, W, 1], [H, W, 3] (BGR, as "
-                f"OpenCV loads it) or [H, W, 4], this is {image.dtype} {list(image.shape)}"
-            )
-        return image
-    raise ImageError(f"{name}: {type(image).__name__} is no path, bytes, array or Pillow image")
+__all__ = ["Hypothesis", "ImageLike", "Prediction", "Recognizer"]
 
 
 class Recognizer:
@@ -97,15 +26,29 @@ class Recognizer:
     The checkpoint says everything: sizes, charset, preprocessing. It is loaded with
     ``weights_only=True``, so a file that carries code is refused.
 
+    Texts are decoded greedily. ``beam``, ``nbest`` or anything asked of the text (``allowed``,
+    ``pattern``, ``length``) means beam search; a width of 5, or ``nbest`` if that is more, is
+    taken where none is given. What is not given here is as the checkpoint's own config had it.
+
     Args:
         checkpoint: a ``.pth`` file of ``tools/train.py``.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one.
         batch_size: images read at once; they are sorted by width first.
         attention: keep the attention weights in the predictions.
+        beam: width of the beam: hypotheses kept at each character; 0 is greedy decoding.
+        nbest: texts wanted of each image.
+        allowed: the only characters that a text may have, e.g. "0123456789".
+        pattern: regular expression that the whole text must match, e.g. "[A-Z]{3}[0-9]{4}".
+        length: number of characters, or the smallest and the largest.
+        score: the predictions' score: "product" (the probability of the whole text, if nothing
+            else is said), "geometric" (the geometric mean of its characters' and the end's) or
+            "minimum" (the least of these). A constraint does not raise it: a text that had to
+            be forced has a low one.
 
     Raises:
         CheckpointError: the file cannot be used.
-        ConfigError: there is no such device.
+        ConfigError: there is no such device, or a setting for texts is out of range, cannot be
+            satisfied by any text, or not by this checkpoint's decoder.
     """
 
     def __init__(
@@ -115,16 +58,25 @@ class Recognizer:
         device: str | None = None,
         batch_size: int = 32,
         attention: bool = False,
+        beam: int | None = None,
+        nbest: int | None = None,
+        allowed: str | Sequence[str] | None = None,
+        pattern: str | None = None,
+        length: int | Sequence[int] | None = None,
+        score: str | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        self.device = _device(device)
+        self.device = find_device(device)
         self.batch_size = batch_size
         loaded = checkpoint_file.load(checkpoint)
         description = checkpoint_file.description(loaded, checkpoint)
         self.model = build_model(description["model"], loaded["state_dict"], str(checkpoint))
         self.model.to(self.device).eval()
         self.model.decoder.keep_attention = attention
+        asked: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
+        asked |= {"allowed": allowed, "pattern": pattern, "length": length}
+        set_search(self.model, {k: v for k, v in asked.items() if v is not None}, score)
         with DefaultScope.overwrite_default_scope("mmocr"):
             steps = description["test_pipeline"]
             self._color = str(steps[0].get("color_type", "color")) if steps else "color"
@@ -163,7 +115,7 @@ class Recognizer:
         """
         if errors not in ("raise", "return"):
             raise ValueError(f"errors is '{errors}'; it must be 'raise' or 'return'")
-        if isinstance(images, _SINGLE):
+        if isinstance(images, SINGLE):
             return next(self._read([images], errors))  # type: ignore[list-item]
         return list(self._read(list(images), errors))
 
@@ -190,13 +142,13 @@ class Recognizer:
                 ):
                     image = images[index]
                     source = str(image) if isinstance(image, str | Path) else None
-                    results[index] = _prediction(sample, source)
+                    results[index] = from_sample(sample, source)
             for index in sorted(results):
                 yield results[index]
 
     def _prepare(self, image: ImageLike, name: str) -> dict[str, Any]:
         """Decodes an image and runs the checkpoint's pipeline on it."""
-        loaded = _load_bytes(image, name)
+        loaded = load_bytes(image, name)
         pixels = image_files.decode(loaded, name, self._color)
         shape = pixels.shape[:2]
         data: dict[str, Any] | None = self._pipeline(
@@ -213,7 +165,7 @@ class Recognizer:
         return samples
 
 
-def _device(name: str | None) -> torch.device:
+def find_device(name: str | None) -> torch.device:
     """Returns the device; None takes a GPU where there is one.
 
     Raises:
@@ -233,18 +185,4 @@ def _for_files(step: dict[str, Any]) -> bool:
     return str(step.get("type", "")).removeprefix("mmocr.") in (
         "LoadImageFromFile",
         "LoadOCRAnnotations",
-    )
-
-
-def _prediction(sample: Any, source: str | None) -> Prediction:
-    found = sample.pred_text
-    scores = [float(score) for score in found.score]
-    word = found.get("word_score")
-    attention = found.get("attention")
-    return Prediction(
-        text=found.item,
-        score=float(np.prod(scores)) if word is None else float(word),
-        char_scores=scores,
-        source=source,
-        attention=None if attention is None else attention.numpy(),
     )

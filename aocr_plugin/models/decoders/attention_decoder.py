@@ -1,7 +1,7 @@
-"""aocr's attention decoder as an MMOCR decoder: teacher forcing and greedy decoding."""
+"""aocr's attention decoder as an MMOCR decoder: teacher forcing, greedy and beam search."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmocr.models.common.dictionary import Dictionary
@@ -10,23 +10,16 @@ from mmocr.registry import MODELS, TASK_UTILS
 from mmocr.structures import TextRecogDataSample
 from torch import Tensor, nn
 
-from aocr_plugin.models.decoders.cells import AttentionStep, State
-from aocr_plugin.models.decoders.start_state import START_STATES, padding_mask, start_state
-from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
+from aocr_plugin.models.decoders import loops, start_state
+from aocr_plugin.models.decoders.cells import AttentionStep
+from aocr_plugin.models.decoders.loops import DecoderOutput, Start
+from aocr_plugin.models.decoders.search import SearchSettings, TextSearch
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
 from aocr_plugin.models.initialisation import glorot_linear_
 from aocr_plugin.models.module_losses.sequence_ce import SequenceCELoss
 
-
-class DecoderOutput(NamedTuple):
-    """Result of decoding a batch.
-
-    Attributes:
-        logits: [N, L, V] before softmax.
-        attention: [N, L, T] weights over the encoder's columns; each row sums to 1.
-    """
-
-    logits: Tensor
-    attention: Tensor
+Encoded = EncoderOutput | Tensor | None
+Samples = Sequence[TextRecogDataSample] | None
 
 
 @MODELS.register_module()
@@ -54,6 +47,13 @@ class AttentionDecoder(BaseDecoder):
             state. "zero": zeros, for encoders that give no state.
         max_seq_len: most steps L of greedy decoding; a label may have max_seq_len - 2
             characters (the original's ``max_prediction`` is ``max_seq_len - 2``).
+        temperature: what logits are divided by before probabilities are taken of them;
+            ``tools/calibrate.py`` fits it. Greedy texts are the same whatever it is.
+        beam_width: see :class:`SearchSettings`, and so for the next four; the default is greedy.
+        nbest: texts wanted.
+        allowed: the only characters that may occur.
+        pattern: regular expression that the text must match.
+        length: number of characters, or the smallest and the largest.
         early_stop: stop decoding once every image of the batch has ended. The original never
             does. Texts and scores are the same; the probability over all steps (aocr's) can
             only be had without.
@@ -66,8 +66,9 @@ class AttentionDecoder(BaseDecoder):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: an argument is out of range, the dictionary has no start or end symbol, or the
-            loss is another than ``SequenceCELoss``.
+        ValueError: another argument is out of range, the dictionary has no start or end symbol,
+            or the loss is another than ``SequenceCELoss``.
+        ConfigError: a search argument is out of range, or no text can satisfy the constraints.
     """
 
     def __init__(
@@ -82,6 +83,12 @@ class AttentionDecoder(BaseDecoder):
         forget_bias: float = 0.0,
         init_state: str = "aocr",
         max_seq_len: int = 10,
+        temperature: float = 1.0,
+        beam_width: int | None = None,
+        nbest: int = 1,
+        allowed: str | Sequence[str] | None = None,
+        pattern: str | None = None,
+        length: int | Sequence[int] | None = None,
         early_stop: bool = False,
         keep_attention: bool = False,
         dropout: float = 0.0,
@@ -103,13 +110,22 @@ class AttentionDecoder(BaseDecoder):
             raise ValueError("the attention decoder needs a dictionary with start and end symbols")
         if max_seq_len < 3:
             raise ValueError(f"max_seq_len is {max_seq_len}; one character takes 3 steps")
-        if init_state not in START_STATES:
-            raise ValueError(f"init_state is '{init_state}'; it is one of {START_STATES}")
+        if init_state not in start_state.START_STATES:
+            raise ValueError(
+                f"init_state is '{init_state}'; it is one of {start_state.START_STATES}"
+            )
         if self.module_loss is not None and not isinstance(self.module_loss, SequenceCELoss):
             raise ValueError(
                 f"module_loss is {type(self.module_loss).__name__}; the attention decoder trains "
                 "with SequenceCELoss"
             )
+        self.search = TextSearch(
+            self.dictionary,
+            max_seq_len,
+            self.postprocessor,
+            temperature,
+            SearchSettings(beam_width, nbest, allowed, pattern, length),
+        )
         self.init_state = init_state
         self.early_stop = early_stop
         self.keep_attention = keep_attention
@@ -125,32 +141,25 @@ class AttentionDecoder(BaseDecoder):
             forget_bias=forget_bias,
         )
         self.dropout = nn.Dropout(dropout)
-        self.output = glorot_linear_(
-            nn.Linear(hidden_size + in_channels, self.dictionary.num_classes)
-        )
+        self.output = nn.Linear(hidden_size + in_channels, self.dictionary.num_classes)
+        glorot_linear_(self.output)
         if init_state == "linear":
             self.first_state = nn.Linear(in_channels, self.step.num_states * hidden_size)
             glorot_linear_(self.first_state)
 
-    def _start(
-        self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None
-    ) -> tuple[EncoderOutput, State, Tensor | None]:
-        """Returns the encoder's output, the first state and the mask of padded columns."""
-        if out_enc is None:
-            if feat is None:
-                raise ValueError("AttentionDecoder got neither features nor an encoder's output")
-            out_enc = columns(feat, self.height_pool)
-        encoded = out_enc if isinstance(out_enc, EncoderOutput) else EncoderOutput(out_enc)
+    def _start(self, feat: Tensor | None, out_enc: Encoded) -> Start:
+        """Returns the memory, the first state and the mask of padded columns."""
         projection = self.first_state if self.init_state == "linear" else None
-        state = start_state(encoded, self.init_state, self.step, projection)
-        return encoded, state, padding_mask(encoded)
+        encoded = start_state.encoder_output(feat, out_enc, self.height_pool)
+        state = start_state.start_state(encoded, self.init_state, self.step, projection)
+        return Start(encoded.memory, state, start_state.padding_mask(encoded))
 
     def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Maps cell outputs [..., h] and contexts [..., M] to logits [..., V]."""
         return self.output(self.dropout(torch.cat([outputs, contexts], dim=-1)))
 
     def teacher_forced(
-        self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None, inputs: Tensor
+        self, feat: Tensor | None, out_enc: Encoded, inputs: Tensor
     ) -> DecoderOutput:
         """Decodes with given previous symbols.
 
@@ -162,22 +171,9 @@ class AttentionDecoder(BaseDecoder):
         Returns:
             Logits and attention of all L steps.
         """
-        encoded, state, mask = self._start(feat, out_enc)
-        memory, keys = encoded.memory, self.step.key(encoded.memory)
-        embedded = self.step.embed(inputs)
-        context = memory.new_zeros(memory.size(0), memory.size(2))
-        outputs, contexts, weights = [], [], []
-        for step in range(inputs.size(1)):
-            out, context, state, attention = self.step(
-                embedded[:, step], context, state, memory, keys, mask
-            )
-            outputs.append(out)
-            contexts.append(context)
-            weights.append(attention)
-        logits = self._logits(torch.stack(outputs, 1), torch.stack(contexts, 1))
-        return DecoderOutput(logits, torch.stack(weights, 1))
+        return loops.teacher_forced(self.step, self._logits, self._start(feat, out_enc), inputs)
 
-    def greedy(self, feat: Tensor | None, out_enc: EncoderOutput | Tensor | None) -> DecoderOutput:
+    def greedy(self, feat: Tensor | None, out_enc: Encoded) -> DecoderOutput:
         """Decodes with its own most probable symbol as the next step's input.
 
         Args:
@@ -187,75 +183,55 @@ class AttentionDecoder(BaseDecoder):
         Returns:
             Logits and attention of max_seq_len steps, or of fewer with ``early_stop``.
         """
-        encoded, state, mask = self._start(feat, out_enc)
-        memory, keys = encoded.memory, self.step.key(encoded.memory)
-        count = memory.size(0)
-        symbols = memory.new_full((count,), self.dictionary.start_idx, dtype=torch.long)
-        ended = torch.zeros(count, dtype=torch.bool, device=memory.device)
-        context = memory.new_zeros(count, memory.size(2))
-        logits, weights = [], []
-        for _ in range(self.max_seq_len):
-            out, context, state, attention = self.step(
-                self.step.embed(symbols), context, state, memory, keys, mask
-            )
-            logits.append(self._logits(out, context))
-            weights.append(attention)
-            symbols = logits[-1].argmax(dim=1)
-            if self.early_stop:
-                ended |= symbols == self.dictionary.end_idx
-                if bool(ended.all()):
-                    break
-        return DecoderOutput(torch.stack(logits, 1), torch.stack(weights, 1))
+        start = self._start(feat, out_enc)
+        return loops.greedy(
+            self.step, self._logits, start, self.dictionary, self.max_seq_len, self.early_stop
+        )
 
-    def _targets(self, data_samples: Sequence[TextRecogDataSample], device: torch.device) -> Tensor:
-        """Returns [N, longest label + 2]: start symbol, label, end symbol, padding."""
+    def _forced(
+        self, feat: Tensor | None, out_enc: Encoded, data_samples: Samples
+    ) -> tuple[Tensor, Tensor]:
+        """Returns logits [N, L, V] under teacher forcing and the right symbols [N, L].
+
+        L is the longest label and its end symbol.
+        """
         if self.module_loss is None:
             raise ValueError("training AttentionDecoder needs module_loss in its config")
-        samples = self.module_loss.get_targets(data_samples)
+        anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
+        samples = self.module_loss.get_targets(data_samples or [])
         targets = torch.stack([sample.gt_text.padded_indexes for sample in samples])
         longest = max(len(sample.gt_text.indexes) for sample in samples)
-        return targets[:, : longest + 2].to(device)
+        targets = targets[:, : longest + 2].to(anchor.device)
+        return self.teacher_forced(feat, out_enc, targets[:, :-1]).logits, targets[:, 1:]
 
     def loss(
-        self,
-        feat: Tensor | None = None,
-        out_enc: EncoderOutput | Tensor | None = None,
-        data_samples: Sequence[TextRecogDataSample] | None = None,
+        self, feat: Tensor | None = None, out_enc: Encoded = None, data_samples: Samples = None
     ) -> dict[str, Tensor]:
         """Returns the loss of teacher forcing on the samples' labels."""
-        anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
-        targets = self._targets(data_samples or [], anchor.device)
-        decoded = self.teacher_forced(feat, out_enc, targets[:, :-1])
-        return self.module_loss(decoded.logits, data_samples, targets=targets[:, 1:])
+        logits, targets = self._forced(feat, out_enc, data_samples)
+        return self.module_loss(logits, data_samples, targets=targets)
 
-    def teacher_forced_loss(
-        self,
-        feat: Tensor | None,
-        out_enc: EncoderOutput | Tensor | None,
-        data_samples: Sequence[TextRecogDataSample],
+    def label_loss(
+        self, feat: Tensor | None, out_enc: Encoded, data_samples: Samples, greedy: bool = False
     ) -> Tensor:
-        """Returns [N] each labelled image's loss, averaged over its own steps."""
-        anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
-        targets = self._targets(data_samples, anchor.device)
-        decoded = self.teacher_forced(feat, out_enc, targets[:, :-1])
-        return self.module_loss.per_image(decoded.logits, targets[:, 1:])
+        """Returns [N] each image's loss, of teacher forcing or (aocr's test) greedy decoding."""
+        logits, targets = self._forced(feat, out_enc, data_samples)
+        if greedy:
+            logits = self.greedy(feat, out_enc).logits[:, : targets.size(1)]
+        return self.module_loss.per_image(logits, targets)
 
     def forward(
-        self,
-        feat: Tensor | None = None,
-        out_enc: EncoderOutput | Tensor | None = None,
-        data_samples: Sequence[TextRecogDataSample] | None = None,
+        self, feat: Tensor | None = None, out_enc: Encoded = None, data_samples: Samples = None
     ) -> Tensor:
-        """Returns the probabilities [N, L, V] of greedy decoding."""
-        return torch.softmax(self.greedy(feat, out_enc).logits.float(), dim=-1)
+        """Returns the probabilities [N, L, V] of greedy decoding, at the temperature."""
+        return torch.softmax(
+            self.greedy(feat, out_enc).logits.float() / self.search.temperature, dim=-1
+        )
 
     def predict(
-        self,
-        feat: Tensor | None = None,
-        out_enc: EncoderOutput | Tensor | None = None,
-        data_samples: Sequence[TextRecogDataSample] | None = None,
+        self, feat: Tensor | None = None, out_enc: Encoded = None, data_samples: Samples = None
     ) -> Sequence[TextRecogDataSample]:
-        """Decodes greedily and writes ``pred_text`` into the samples.
+        """Decodes and writes ``pred_text`` into the samples.
 
         Args:
             feat: backbone features [N, C, 1, T]; read only without an encoder.
@@ -266,11 +242,11 @@ class AttentionDecoder(BaseDecoder):
             The samples; see the postprocessor for what ``pred_text`` holds, and
             ``keep_attention`` for ``pred_text.attention`` [L, T].
         """
-        decoded = self.greedy(feat, out_enc)
-        samples = self.postprocessor(torch.softmax(decoded.logits.float(), dim=-1), data_samples)
-        if self.keep_attention:
-            lengths = out_enc.lengths if isinstance(out_enc, EncoderOutput) else None
-            for index, sample in enumerate(samples):
-                columns_used = None if lengths is None else int(lengths[index])
-                sample.pred_text.attention = decoded.attention[index, :, :columns_used].cpu()
-        return samples
+        return self.search(
+            self.step,
+            self._logits,
+            self._start(feat, out_enc),
+            data_samples or [],
+            early_stop=self.early_stop,
+            keep_attention=self.keep_attention,
+        )

@@ -4,9 +4,24 @@ import torch
 from torch import Tensor, nn
 
 from aocr_plugin.models.decoders.cells import AttentionStep, State
-from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
 
 START_STATES = ("aocr", "linear", "zero")
+
+
+def encoder_output(
+    feat: Tensor | None, out_enc: EncoderOutput | Tensor | None, height_pool: str | None
+) -> EncoderOutput:
+    """Returns the encoder's output, or the backbone's columns where there is no encoder.
+
+    Raises:
+        ValueError: there is neither.
+    """
+    if out_enc is None:
+        if feat is None:
+            raise ValueError("AttentionDecoder got neither features nor an encoder's output")
+        out_enc = columns(feat, height_pool)
+    return out_enc if isinstance(out_enc, EncoderOutput) else EncoderOutput(out_enc)
 
 
 def start_state(

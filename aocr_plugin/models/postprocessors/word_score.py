@@ -1,12 +1,46 @@
 """From probabilities to text, with scores that mean what they say."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.structures import LabelData
+from mmocr.models.common.dictionary import Dictionary
 from mmocr.models.textrecog.postprocessors.base import BaseTextRecogPostprocessor
 from mmocr.registry import MODELS
 from mmocr.structures import TextRecogDataSample
 from torch import Tensor
+
+from aocr_plugin.errors import ConfigError
+from aocr_plugin.models.decoders.beam_search import Hypotheses
+
+SCORES = ("product", "geometric", "minimum")
+
+
+def check_score(kind: str) -> str:
+    """Returns ``kind`` if it is one of :data:`SCORES`.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if kind not in SCORES:
+        raise ConfigError(f"score is '{kind}'; it is one of {', '.join(SCORES)}")
+    return kind
+
+
+def word_score(probabilities: Sequence[float], kind: str = "product") -> float:
+    """Returns the score of a word from the probabilities of its characters and end symbol.
+
+    Args:
+        probabilities: at least one, each in [0, 1].
+        kind: "product", the probability of the whole text; "geometric", their geometric mean,
+            which does not fall with the length; "minimum", the least certain one.
+    """
+    if kind == "minimum":
+        return min(probabilities)
+    if kind == "geometric" and min(probabilities) > 0.0:
+        return math.exp(math.fsum(map(math.log, probabilities)) / len(probabilities))
+    return math.prod(probabilities)
 
 
 @MODELS.register_module()
@@ -18,10 +52,30 @@ class WordScorePostprocessor(BaseTextRecogPostprocessor):
 
     - ``item``: the text; padding and start symbols print as nothing.
     - ``score``: a list, one probability in [0, 1] for each character of the text (as in MMOCR).
-    - ``word_score``: product of the probabilities up to and with the end symbol.
+    - ``word_score``: of the characters and the end symbol; see ``score`` below.
     - ``aocr_probability``: the original's number, the product over all steps, also those past
       the end symbol. Only right where the decoder ran all steps (``early_stop=False``).
+
+    Args:
+        dictionary: MMOCR dictionary or its config.
+        max_seq_len: as for MMOCR's ``BaseTextRecogPostprocessor``; not used, nor is the next.
+        ignore_chars: likewise.
+        score: "product" (the probability of the whole text), "geometric" (the geometric mean of
+            its probabilities) or "minimum" (the least of them).
+
+    Raises:
+        ConfigError: ``score`` is another word.
     """
+
+    def __init__(
+        self,
+        dictionary: dict[str, Any] | Dictionary,
+        max_seq_len: int = 40,
+        ignore_chars: Sequence[str] = ("padding",),
+        score: str = "product",
+    ) -> None:
+        super().__init__(dictionary, max_seq_len, list(ignore_chars))
+        self.score = check_score(score)
 
     def __call__(
         self, probs: Tensor, data_samples: Sequence[TextRecogDataSample]
@@ -38,9 +92,9 @@ class WordScorePostprocessor(BaseTextRecogPostprocessor):
         for sample, scores, indexes, aocr_probability in zip(
             data_samples, best.tolist(), symbols.tolist(), all_steps, strict=True
         ):
-            word_score, characters, kept = 1.0, [], []
+            read, characters, kept = [], [], []
             for index, score in zip(indexes, scores, strict=True):
-                word_score *= score
+                read.append(score)
                 if index == self.dictionary.end_idx:
                     break
                 if index not in silent:
@@ -49,7 +103,46 @@ class WordScorePostprocessor(BaseTextRecogPostprocessor):
             sample.pred_text = LabelData(
                 item=self.dictionary.idx2str(characters),
                 score=kept,
-                word_score=word_score,
+                word_score=word_score(read, self.score),
                 aocr_probability=aocr_probability,
+            )
+        return data_samples
+
+    def write_nbest(
+        self, found: Hypotheses, data_samples: Sequence[TextRecogDataSample]
+    ) -> Sequence[TextRecogDataSample]:
+        """Writes ``pred_text`` into the samples, from beam search.
+
+        It holds ``item``, ``score`` and ``word_score`` of the best hypothesis as after greedy
+        decoding; ``aocr_probability``, the product at temperature 1 over its steps, of which
+        there are none past the end symbol here; and ``nbest``, a list of (text, word score,
+        whether it ended), most probable first whatever the kind of score.
+
+        Args:
+            found: the hypotheses of N images.
+            data_samples: the batch's N samples.
+        """
+        scores, lengths, finished = (
+            part.tolist() for part in (found.score, found.length, found.finished)
+        )
+        probabilities, symbols = found.log_probs.exp().tolist(), found.symbols.tolist()
+        plain = found.plain.double()
+        for image, sample in enumerate(data_samples):
+            nbest: list[tuple[str, float, bool]] = []
+            for place, length in enumerate(lengths[image]):
+                ended = finished[image][place]
+                characters = symbols[image][place][: length - 1 if ended else length]
+                if nbest and scores[image][place] == -math.inf:
+                    break  # fewer texts than were wanted
+                score = word_score(probabilities[image][place][:length], self.score)
+                nbest.append((self.dictionary.idx2str(characters), score, ended))
+            text, score, _ = nbest[0]
+            steps = lengths[image][0]
+            sample.pred_text = LabelData(
+                item=text,
+                score=probabilities[image][0][: steps - finished[image][0]],
+                word_score=score,
+                aocr_probability=float(plain[image, 0, :steps].sum().exp()),
+                nbest=nbest,
             )
         return data_samples

@@ -26,7 +26,8 @@ class AOCR(EncoderDecoderRecognizer):
             vector units and GPUs with tensor cores are fastest in. Results are the same up to
             rounding.
         score_labels: while predicting labelled samples, also compute the loss of teacher forcing
-            (``pred_text.loss``), for the metrics ``loss`` and ``perplexity``.
+            (``pred_text.loss``), for the metrics ``loss`` and ``perplexity``. "greedy": also that
+            of greedy decoding, the number of the original's ``test`` (``pred_text.greedy_loss``).
         preprocessor: as for ``EncoderDecoderRecognizer``, and so are those below.
         backbone: the backbone's config.
         encoder: the encoder's config.
@@ -35,14 +36,15 @@ class AOCR(EncoderDecoderRecognizer):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: ``mask_padding`` with a preprocessor, backbone or encoder that cannot mask.
+        ValueError: ``mask_padding`` with a preprocessor, backbone or encoder that cannot mask, or
+            ``score_labels="greedy"`` with a decoder that stops early.
     """
 
     def __init__(
         self,
         mask_padding: bool = False,
         channels_last: bool = False,
-        score_labels: bool = True,
+        score_labels: bool | str = True,
         *,
         preprocessor: dict[str, Any] | None = None,
         backbone: dict[str, Any] | None = None,
@@ -74,6 +76,8 @@ class AOCR(EncoderDecoderRecognizer):
                 "mask_padding=True cannot follow the padding through a preprocessor (STN); set "
                 "mask_padding=False"
             )
+        if score_labels == "greedy" and self.decoder.early_stop:
+            raise ValueError('score_labels="greedy" needs all steps: set early_stop=False')
         self.mask_padding = mask_padding
         self.score_labels = score_labels
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -119,7 +123,7 @@ class AOCR(EncoderDecoderRecognizer):
         samples: Sequence[TextRecogDataSample],
     ) -> None:
         """Writes ``pred_text.loss`` into the samples whose label the decoder can spell."""
-        scorer = getattr(self.decoder, "teacher_forced_loss", None)
+        scorer = getattr(self.decoder, "label_loss", None)
         if scorer is None or self.decoder.module_loss is None:
             return
         spellable = [self._spellable(sample) for sample in samples]
@@ -128,10 +132,14 @@ class AOCR(EncoderDecoderRecognizer):
         probes = [
             sample if ok else _empty_label() for sample, ok in zip(samples, spellable, strict=True)
         ]
-        losses = scorer(feat, encoded, probes).tolist()
-        for sample, ok, loss in zip(samples, spellable, losses, strict=True):
-            if ok:
-                sample.pred_text.loss = loss
+        kinds = {"loss": False, "greedy_loss": True}
+        if self.score_labels != "greedy":
+            del kinds["greedy_loss"]
+        for name, greedy in kinds.items():
+            losses = scorer(feat, encoded, probes, greedy=greedy).tolist()
+            for sample, ok, loss in zip(samples, spellable, losses, strict=True):
+                if ok:
+                    setattr(sample.pred_text, name, loss)
 
     def _spellable(self, sample: TextRecogDataSample) -> bool:
         """Whether the sample has a label that decoder and dictionary can spell."""
