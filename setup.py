@@ -31,7 +31,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["aocr_plugin", "aocr_plugin.*"]),
-    package_data={"aocr_plugin": ["py.typed"]},
+    package_data={"aocr_plugin": ["py.typed", "visualization/report_page/*"]},
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:main"]},
     # mmcv is not among these: mmcv-lite would overwrite a full mmcv. The extra [cpu] brings it.

@@ -1,6 +1,13 @@
 """Imports every component, and thereby registers it in MMOCR's registries."""
 
-from aocr_plugin.datasets import annotation_dataset, canvas, jitter, record_dataset, samplers
+from aocr_plugin.datasets import (
+    annotation_dataset,
+    canvas,
+    jitter,
+    loading,
+    record_dataset,
+    samplers,
+)
 from aocr_plugin.engine import (
     aocr_log,
     attention_pictures,
@@ -31,6 +38,7 @@ __all__ = [
     "checkpoint_hook",
     "dictionary",
     "jitter",
+    "loading",
     "loops",
     "metrics",
     "mirror",

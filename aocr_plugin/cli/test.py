@@ -32,6 +32,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="change settings, e.g. test_dataloader.dataset.ann_file=other.txt",
     )
+    parser.add_argument(
+        "--visualize",
+        nargs="?",
+        const="results",
+        metavar="DIR",
+        help="write attention pictures to DIR/correct and DIR/incorrect; DIR is ./results if not "
+        "given",
+    )
+    parser.add_argument("--report", metavar="FILE.html", help="write a self-contained HTML page")
+    parser.add_argument("--limit", type=int, help="images that --visualize draws at most")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     add_traceback_flag(parser)
@@ -46,6 +56,7 @@ def adopt(cfg: Any, described: dict[str, Any], checkpoint: str) -> None:
     """
     from aocr_plugin import charset
     from aocr_plugin.engine.runner import annotation_datasets
+    from aocr_plugin.inference.model import with_reading_settings
 
     ours = ((cfg.get("model") or {}).get("decoder") or {}).get("dictionary") or {}
     theirs = described["model"].get("decoder", {}).get("dictionary", {})
@@ -59,7 +70,7 @@ def adopt(cfg: Any, described: dict[str, Any], checkpoint: str) -> None:
                 f"{charset.describe_charset(here)} in the config; test it with its own config, or "
                 "set model.decoder.dictionary.charset=labels to take the checkpoint's"
             )
-    cfg.model = described["model"]
+    cfg.model = with_reading_settings(described["model"], cfg.get("model") or {})
     cfg.test_pipeline = described["test_pipeline"]
     outer = cfg.test_dataloader.dataset
     wrapped = outer.get("pipeline") and "datasets" in outer
@@ -69,6 +80,22 @@ def adopt(cfg: Any, described: dict[str, Any], checkpoint: str) -> None:
         if not wrapped:
             dataset["pipeline"] = described["test_pipeline"]
         dataset["dictionary"] = dataset["max_label_length"] = None
+
+
+def picture_hooks(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Returns the hooks that ``--visualize`` and ``--report`` ask for.
+
+    Raises:
+        ConfigError: ``--limit`` without ``--visualize``.
+    """
+    if args.limit is not None and not args.visualize:
+        raise ConfigError("--limit limits what --visualize draws; give that too")
+    hooks: list[dict[str, Any]] = []
+    if args.visualize:
+        hooks.append({"type": "AttentionPictures", "out_dir": args.visualize, "limit": args.limit})
+    if args.report:
+        hooks.append({"type": "TestReport", "out_file": args.report})
+    return hooks
 
 
 def test(args: argparse.Namespace) -> int:
@@ -95,9 +122,10 @@ def test(args: argparse.Namespace) -> int:
     )  # strictly, MMEngine's not
     adopt(cfg, described, args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.custom_hooks = [
         hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") != "EMAHook"
-    ]
+    ] + picture_hooks(args)
     out = args.out or os.path.join(folder, "predictions.jsonl")
     evaluators = (
         cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

@@ -13,6 +13,16 @@ from aocr_plugin.evaluation import text_match
 from aocr_plugin.event_log import EventLog
 
 
+def _comment(runner: Any, index: int, sample: Any) -> str:
+    """Returns what the data set says of its image number ``index``, "" where it says nothing."""
+    dataset = runner.test_loop.dataloader.dataset
+    if not hasattr(dataset, "get_data_info") or index >= len(dataset):
+        return ""
+    info = dataset.get_data_info(index)
+    same = info.get("img_path") == sample.get("img_path")  # several processes have other orders
+    return (info.get("comment") or "") if same else ""
+
+
 def _perplexity(loss: float) -> float:
     return math.exp(loss) if loss < 300 else math.inf
 
@@ -81,7 +91,7 @@ class AOCRLog(Hook):
         """Writes the step's line, and the summary's where it is due."""
         if self._log is None or outputs is None:
             return
-        loss, seconds = float(outputs["loss"]), time.perf_counter() - self._began
+        loss, seconds = float(outputs["loss"].detach()), time.perf_counter() - self._began
         step = runner.iter + 1
         self._since.append((seconds, loss))
         self._log.write(
@@ -140,9 +150,9 @@ class AOCRLog(Hook):
             return
         seconds = (time.perf_counter() - self._began) / len(outputs)
         for sample in outputs:
-            self._write_image(self._log, sample, seconds)
+            self._write_image(self._log, sample, seconds, _comment(runner, self._images, sample))
 
-    def _write_image(self, log: EventLog, sample: Any, seconds: float) -> None:
+    def _write_image(self, log: EventLog, sample: Any, seconds: float, comment: str) -> None:
         found, label = sample.pred_text, sample.gt_text.item
         text = found.item
         measure = text_match.aocr_accuracy if self.distance else text_match.exact
@@ -153,7 +163,6 @@ class AOCRLog(Hook):
         loss = found.get("greedy_loss" if self.strict else "loss")
         loss = math.nan if loss is None else float(loss)
         probability = found.get("aocr_probability" if self.strict else "word_score", 0.0)
-        comment = sample.get("comment") or ""
         verdict = f"({text})" if text == label else f"({text} vs {label}) {comment}".rstrip()
         log.write(
             f"Step {self._images} ({seconds:.3f}s). Accuracy: {mean:6.2%}, loss: {loss:f}, "

@@ -1,5 +1,8 @@
 """Work directories in an object store: the run is written to a local folder and mirrored."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -76,3 +79,19 @@ def localise(cfg: Config) -> None:
     cfg.work_dir = str(folder(work_dir))
     hook = {"type": "MirrorHook", "url": work_dir}
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
+
+
+@contextmanager
+def results(work_dir: str) -> Iterator[Path]:
+    """Yields a local folder to write results into; those for a URL are in the store afterwards.
+
+    Raises:
+        StorageError: the store cannot be used.
+    """
+    if not storage.is_remote(work_dir):
+        yield Path(work_dir)
+        return
+    with tempfile.TemporaryDirectory() as local:
+        yield Path(local)
+        for name in storage.files(local, recursive=True):
+            storage.upload(Path(local) / name, storage.join(work_dir, name))
