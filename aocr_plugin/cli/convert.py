@@ -33,8 +33,8 @@ def convert(args: argparse.Namespace) -> int:
     """Converts and writes; returns the exit code."""
     import torch
 
+    from aocr_plugin.atomic import write_atomically
     from aocr_plugin.conversion.checkpoint import to_checkpoint
-    from aocr_plugin.engine.checkpoint_hook import write_atomically
 
     try:
         with np.load(args.weights, allow_pickle=False) as archive:

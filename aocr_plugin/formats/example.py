@@ -7,29 +7,10 @@ would bring all of TensorFlow; the part of the format that is needed fits on a p
 
 from collections.abc import Iterator, Mapping
 
+from aocr_plugin.formats.wire import varint
+
 _LENGTH_DELIMITED = 2
 _FIXED = {1: 8, 5: 4}  # wire types of fixed width, in bytes
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """Reads a variable-length integer; returns it and the place behind it.
-
-    Raises:
-        ValueError: it is longer than 64 bits.
-        IndexError: the data end in it.
-    """
-    byte = data[place]
-    if byte < 0x80:
-        return byte, place + 1
-    value, shift = byte & 0x7F, 7
-    while shift < 70:
-        place += 1
-        byte = data[place]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place + 1
-        shift += 7
-    raise ValueError("a number of more than 64 bits")
 
 
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -39,16 +20,16 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]
         ValueError: this is no protobuf message.
     """
     while start < end:
-        tag, start = _varint(data, start)
+        tag, start = varint(data, start)
         number, kind = tag >> 3, tag & 7
         if kind == _LENGTH_DELIMITED:
-            length, start = _varint(data, start)
+            length, start = varint(data, start)
             if number == 0 or start + length > end:
                 raise ValueError("a field reaches beyond its message")
             yield number, start, start + length
             start += length
         elif kind == 0:
-            _, start = _varint(data, start)
+            _, start = varint(data, start)
         elif kind in _FIXED:
             start += _FIXED[kind]
         else:

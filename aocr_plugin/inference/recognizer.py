@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from mmocr.registry import TRANSFORMS
 
 from aocr_plugin import images as image_files
+from aocr_plugin import tensorflow_decoding
 from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.loading import SINGLE, ImageLike, load_bytes
@@ -79,7 +80,10 @@ class Recognizer:
         set_search(self.model, {k: v for k, v in asked.items() if v is not None}, score)
         with DefaultScope.overwrite_default_scope("mmocr"):
             steps = description["test_pipeline"]
-            self._color = str(steps[0].get("color_type", "color")) if steps else "color"
+            first = steps[0] if steps else {}
+            self._color = str(first.get("color_type", "color"))
+            as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
+            self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
             self._pipeline = Compose([TRANSFORMS.build(s) for s in steps if not _for_files(s)])
 
     @property
@@ -149,7 +153,8 @@ class Recognizer:
     def _prepare(self, image: ImageLike, name: str) -> dict[str, Any]:
         """Decodes an image and runs the checkpoint's pipeline on it."""
         loaded = load_bytes(image, name)
-        pixels = image_files.decode(loaded, name, self._color)
+        decode = self._decode if isinstance(loaded, bytes) else image_files.decode
+        pixels = decode(loaded, name, self._color)
         shape = pixels.shape[:2]
         data: dict[str, Any] | None = self._pipeline(
             {"img": pixels, "img_path": name, "img_shape": shape, "ori_shape": shape}
@@ -184,5 +189,6 @@ def _for_files(step: dict[str, Any]) -> bool:
     """Whether a transform loads a file or a label, which images to read do not have."""
     return str(step.get("type", "")).removeprefix("mmocr.") in (
         "LoadImageFromFile",
+        "LoadAOCRImage",
         "LoadOCRAnnotations",
     )

@@ -57,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
                 failures.append(str(found.source))
                 _report_failure(found.source, found.error, log)
                 continue
-            score = found.aocr_probability if args.strict else found.score
+            score = found.score
+            if args.strict and found.aocr_probability is not None:
+                score = found.aocr_probability
             line = f"Result: OK. {score:.2f} {found.text}"
             print(line, flush=True)
             log.write(line, "prediction", probability=score, **found.to_dict())

@@ -20,6 +20,8 @@ def run(args: argparse.Namespace) -> int:
     checkpoints.describe(args, checkpoint)
     options = settings.data_options("test_dataloader", args.dataset_path, kind, args)
     options["model.decoder.dictionary.charset"] = "labels"  # the checkpoint's, whichever it is
+    if args.strict:
+        options["model.score_labels"] = "greedy"
     words = [find_config("aocr_original.py"), checkpoint, "--work-dir", args.output_dir]
     words += ["--visualize", args.output_dir] if args.visualize else []
     words += ["--report", args.report] if args.report else []
