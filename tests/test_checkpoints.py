@@ -287,7 +287,7 @@ def test_plain_data_survives_and_histories_come_back():
 def test_a_file_is_whole_or_as_before(tmp_path, monkeypatch):
     import os
 
-    from aocr_plugin.engine.checkpoint_hook import write_atomically
+    from aocr_plugin.atomic import write_atomically
 
     path = tmp_path / "new" / "file"
     write_atomically(b"first", path)

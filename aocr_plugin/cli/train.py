@@ -38,6 +38,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="scale the learning rate by the batch size, as auto_scale_lr in the config says",
     )
     parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write scalars and a few attention pictures for TensorBoard too",
+    )
+    parser.add_argument(
         "--cfg-options",
         nargs="+",
         action=DictAction,
@@ -135,6 +140,10 @@ def train(args: argparse.Namespace) -> int:
         cfg.auto_scale_lr.enable = True
     if args.resume:
         set_resume(cfg)
+    if args.tensorboard:
+        from aocr_plugin.engine.tensorboard import with_tensorboard
+
+        with_tensorboard(cfg)
 
     from mmengine.registry import RUNNERS, init_default_scope
     from mmengine.runner import Runner

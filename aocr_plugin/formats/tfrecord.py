@@ -92,6 +92,9 @@ class TFRecordFile:
         with contextlib.suppress(AttributeError, OSError):
             os.close(self._file)
 
+    def __reduce__(self) -> tuple[type["TFRecordFile"], tuple[str]]:
+        return TFRecordFile, (self.name,)  # another process opens the file for itself
+
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
