@@ -170,7 +170,7 @@ def test_faults_of_tfrecords_are_counted_with_record_and_offset(faulty):
     assert faults.counts == {"missing_label": 1, "broken_record": 3, "broken_image": 1}
     assert (faults.lines, faults.kept) == (7, 2)
     assert "record 2 at byte" in faults.examples["missing_label"]
-    with pytest.raises(AnnotationError, match="record 3 at byte .* has no feature 'image'"):
+    with pytest.raises(AnnotationError, match=r"record 3 at byte .* has no feature 'image'"):
         read_record_samples(str(faulty), report(broken_record="error"))
 
 
