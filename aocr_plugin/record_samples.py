@@ -11,6 +11,7 @@ from aocr_plugin.errors import AnnotationError, ImageError
 from aocr_plugin.formats import records
 from aocr_plugin.formats.tfrecord import TFRecordFile
 from aocr_plugin.sifting import Report, Sample
+from aocr_plugin.stores import explained
 
 _AT_ONCE = 512  # records in memory
 _TOLD_EVERY = 1_000  # records
@@ -20,7 +21,8 @@ def _matching(pattern: str) -> list[str]:
     if not storage.is_remote(pattern):
         return glob.glob(pattern)
     kind = storage.scheme(pattern)
-    return [f"{kind}://{name}" for name in storage.filesystem(pattern).glob(pattern)]
+    with explained(pattern):
+        return [f"{kind}://{name}" for name in storage.filesystem(pattern).glob(pattern)]
 
 
 def shards(ann_file: str | Sequence[str]) -> list[str]:

@@ -136,14 +136,14 @@ def write_bytes(name: str | Path, data: bytes) -> None:
     if not is_remote(name):
         write_atomically(data, name)
         return
-    with explained(str(name)):
+    with explained(str(name), writing=True):
         filesystem(name).pipe_file(str(name), data)
 
 
 def upload(path: str | Path, url: str) -> None:
     """Copies a local file into a store, where it appears whole or not at all."""
     parts = {"chunksize": _BLOCK, "max_concurrency": 4} if scheme(url) in ("s3", "s3a") else {}
-    with explained(url):
+    with explained(url, writing=True):
         filesystem(url).put_file(str(path), url, **parts)
 
 

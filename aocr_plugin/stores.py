@@ -43,7 +43,8 @@ def _explain(error: Exception, url: str) -> str:
         return f"no store is known by {kind}://; there are {', '.join(PACKAGES)} and memory"
     if type(error).__name__ in _NO_CREDENTIALS:
         return f"no credentials found; set {credentials}"
-    if isinstance(error, PermissionError):
+    refused = str(error).startswith("Forbidden") or getattr(error, "code", None) in (401, 403)
+    if refused or isinstance(error, PermissionError):
         return f"access refused ({error}); check the bucket's permissions and {credentials}"
     if isinstance(error, FileNotFoundError):
         return f"there is no such bucket ({error}); create it, or check its name"
@@ -53,8 +54,12 @@ def _explain(error: Exception, url: str) -> str:
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
+def explained(url: str, writing: bool = False) -> Iterator[None]:
     """Explains errors of the store that a URL is in.
+
+    Args:
+        url: what is used.
+        writing: nothing but its bucket has to be there.
 
     Raises:
         FileNotFoundError: the store has no such object; the URL is its ``filename``.
@@ -65,7 +70,7 @@ def explained(url: str) -> Iterator[None]:
     except StorageError:
         raise
     except FileNotFoundError as error:
-        if "bucket does not exist" in str(error).lower():
+        if writing or "bucket does not exist" in str(error).lower():
             raise StorageError(f"{url}: {_explain(error, url)}") from error
         raise FileNotFoundError(errno.ENOENT, "no such object in the store", url) from error
     except Exception as error:
@@ -76,8 +81,9 @@ def explained(url: str) -> Iterator[None]:
 def open_store(protocol: str, process: int) -> Any:
     """Returns fsspec's file system for a scheme, made once a process.
 
-    One that is out of reach is given up after seconds: connecting takes 3 s and silence 10 s at
-    most, four times. ``FSSPEC_S3_CONFIG_KWARGS`` changes botocore's settings.
+    An S3 that is out of reach is given up after seconds: connecting takes 3 s and silence 10 s at
+    most, four times. ``FSSPEC_S3_CONFIG_KWARGS`` changes botocore's settings. Other packages
+    have limits of their own; gcsfs gives up after half a minute.
 
     Args:
         protocol: the scheme.

@@ -99,7 +99,16 @@ def picture_hooks(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def test(args: argparse.Namespace) -> int:
-    """Runs the test loop; returns the exit code."""
+    """Runs the test loop, its results to a folder or an object store; returns the exit code."""
+    from aocr_plugin import storage
+    from aocr_plugin.engine import staging
+
+    with staging.results(args.work_dir or storage.parent(args.checkpoint)) as folder:
+        return _test(args, str(folder))
+
+
+def _test(args: argparse.Namespace, folder: str) -> int:
+    """Runs the test loop; results go to a local folder."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from mmengine.registry import RUNNERS, init_default_scope
     from mmengine.runner import Runner
@@ -111,7 +120,6 @@ def test(args: argparse.Namespace) -> int:
     if not cfg.get("test_dataloader"):
         raise ConfigError(f"{args.config}: has no test_dataloader")
     cfg.launcher = args.launcher
-    folder = args.work_dir or os.path.dirname(os.path.abspath(args.checkpoint))
     cfg.work_dir = os.path.join(folder, "test")  # apart from the training's own logs and config
     init_default_scope(cfg.get("default_scope", "mmocr"))
     config_check.check(cfg)
