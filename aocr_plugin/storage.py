@@ -14,10 +14,9 @@ import posixpath
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag
 
 from aocr_plugin.atomic import atomic_file, write_atomically
 from aocr_plugin.errors import StorageError
@@ -27,6 +26,10 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _BLOCK = 8 << 20
 _UNUSED = 24 * 3600  # seconds after which the cache forgets the older state of an object
 _STATE = ("ETag", "etag", "generation", "md5Hash", "LastModified", "updated", "mtime", "created")
+
+
+READERS: dict[str, Callable[[str], bytes]] = {}
+"""What reads names of other schemes; the module of each format enters its own."""
 
 
 def scheme(name: str | Path) -> str:
@@ -119,11 +122,8 @@ def read_bytes(name: str | Path) -> bytes:
         OSError: it is not there or cannot be read.
         StorageError: its store cannot be used.
     """
-    if scheme(name) == "tfrecord":
-        from aocr_plugin.formats import tfrecord
-
-        path, number = urldefrag(str(name).removeprefix("tfrecord://"))
-        return tfrecord.read_image(path, int(number))
+    if scheme(name) in READERS:
+        return READERS[scheme(name)](str(name))
     if not is_remote(name):
         return Path(name).read_bytes()
     with explained(str(name)):

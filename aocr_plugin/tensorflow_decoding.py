@@ -3,12 +3,14 @@
 Needs neither TensorFlow nor PyTorch. Seen by comparing with TensorFlow 2.15:
 
 - JPEG is decoded with libjpeg-turbo's fast integer transform and fancy upsampling, where OpenCV
-  and Pillow take the slow, exact one; gray is the luma plane as stored. (CMYK: off by one here.)
-- Gray of a colour PNG is (9797 R + 19234 G + 3737 B) >> 15 in the file's own depth, libpng's
-  sum; 16 bits become 8 by dropping the lower ones; alpha is dropped, not blended.
-- EXIF orientation is not heeded. A GIF is its first frame.
+  and Pillow take the slow, exact one; gray is the luma plane as stored. CMYK becomes RGB by
+  multiplying with the black.
+- Gray of a colour PNG is libpng's; see :mod:`aocr_plugin.png_gray`. 16 bits become 8 by dropping
+  the lower ones; alpha is dropped, not blended.
+- EXIF orientation is not heeded.
 
-TensorFlow refuses gray GIF and BMP, WebP and TIFF; here they are read all the same.
+TensorFlow refuses gray GIF, animated GIF, gray CMYK, BMP, WebP and TIFF; here they are read all
+the same, of an animation the first frame. Colour profiles (``iCCP``) are not heeded.
 """
 
 import io
@@ -20,15 +22,29 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from aocr_plugin import images
+from aocr_plugin import images, png_gray
 from aocr_plugin.errors import ImageError
 
-_BGR_WEIGHTS = np.array([3737, 19234, 9797], np.int64)  # of 32768
+_PNG, _JPEG, _GIF = b"\x89PNG", b"\xff\xd8", b"GIF8"
+_BLACK_IS_FULL = b"Adobe"  # Adobe's marker: CMYK is stored inverted
+
+
+def _cmyk(data: bytes) -> NDArray[np.uint8]:
+    """Returns a CMYK JPEG as BGR."""
+    inks = simplejpeg.decode_jpeg(data, colorspace="CMYK", fastdct=True, fastupsample=False)
+    parts = inks.astype(np.int64)
+    if _BLACK_IS_FULL not in data[: data.find(b"\xff\xda")]:
+        parts = 255 - parts
+    rgb = parts[:, :, :3] * parts[:, :, 3:] // 255
+    return rgb[:, :, ::-1].astype(np.uint8)
 
 
 def _jpeg(data: bytes, name: str, gray: bool) -> NDArray[np.uint8]:
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        if simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK"):
+            pixels = _cmyk(data)
+            return png_gray.to_gray(pixels, png_gray.Ancillary()) if gray else pixels
+        pixels = simplejpeg.decode_jpeg(
             data, colorspace="GRAY" if gray else "BGR", fastdct=True, fastupsample=False
         )
     except ValueError as error:
@@ -36,17 +52,22 @@ def _jpeg(data: bytes, name: str, gray: bool) -> NDArray[np.uint8]:
     return pixels[:, :, 0] if gray else pixels
 
 
+def _gif(data: bytes, name: str) -> NDArray[np.uint8]:
+    """Returns the first frame of a GIF as BGR, black where it is transparent."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image.convert("RGBA"))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{name}: not a GIF that can be decoded ({error})") from error
+    return np.where(pixels[:, :, 3:] > 0, pixels[:, :, 2::-1], 0).astype(np.uint8)
+
+
 def _stored(data: bytes, name: str) -> NDArray[Any]:
     """Returns the pixels as stored: gray or BGR, 8 or 16 bits, alpha dropped."""
-    pixels: NDArray[Any] | None = None
-    if not data.startswith(b"GIF8"):
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{name}: not an image that can be decoded ({error})") from error
+    images.check_bytes(data, name)
+    pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"{name}: not an image of 8 or 16 bits a colour")
     return pixels[:, :, :3] if pixels.ndim == 3 else pixels
 
 
@@ -61,15 +82,18 @@ def decode(data: bytes, name: str, color_type: str = "grayscale") -> NDArray[np.
     Raises:
         ImageError: not an image, or not a whole one.
     """
-    images.check_bytes(data, name)
     gray = color_type.startswith("grayscale")
-    if data.startswith(b"\xff\xd8"):
+    if data.startswith(_JPEG):
+        images.check_bytes(data, name)
         return _jpeg(data, name, gray)
-    pixels = _stored(data, name)
+    pixels = _gif(data, name) if data.startswith(_GIF) else _stored(data, name)
     if gray and pixels.ndim == 3:
-        pixels = (pixels.astype(np.int64) @ _BGR_WEIGHTS >> 15).astype(pixels.dtype)
-    elif not gray and pixels.ndim == 2:
-        pixels = np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
+        is_png = data.startswith(_PNG)
+        return png_gray.to_gray(
+            pixels, png_gray.read_chunks(data) if is_png else png_gray.Ancillary()
+        )
     if pixels.dtype != np.uint8:
-        pixels = (pixels >> 8).astype(np.uint8)
-    return np.ascontiguousarray(pixels)
+        pixels = pixels >> 8
+    if not gray and pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
+    return np.ascontiguousarray(pixels, np.uint8)

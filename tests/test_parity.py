@@ -1,12 +1,15 @@
 """The network against what the original aocr recorded."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import DATA, need
 
 import aocr_plugin  # noqa: F401
+from aocr_plugin.cli.convert import main
 from aocr_plugin.conversion.tensorflow_names import convert, normalise_names
 from aocr_plugin.errors import CheckpointError
 
@@ -21,10 +24,12 @@ def recorded(golden):
 
 @pytest.fixture
 def model(golden, recorded):
+    from mmengine.registry import init_default_scope
     from mmocr.registry import MODELS
 
     from aocr_plugin.conversion.checkpoint import model_config
 
+    init_default_scope("mmocr")
     state, sizes = convert(dict(np.load(golden / "weights.npz")))
     steps = recorded[0]["settings"]["max_prediction"] + 2
     built = MODELS.build(model_config(sizes, max_seq_len=steps))
@@ -85,22 +90,70 @@ def test_names_of_tensorflow_1_and_slots():
     assert list(named) == ["conv_conv3/batch_normalization/gamma"]
 
 
-def test_shipped_converter_writes_a_checkpoint_that_reads_images(golden, recorded, tmp_path):
-    from conftest import DATA, need
-
-    from aocr_plugin import Recognizer
-    from aocr_plugin.cli.convert import main
-
-    description, _ = recorded
-    settings = description["settings"]
+@pytest.fixture
+def converted(golden, recorded, tmp_path):
+    """A checkpoint made by the shipped converter, and the folder of its images."""
+    settings = recorded[0]["settings"]
     out = tmp_path / "converted.pth"
-    sizes = [f"--{k.replace('_', '-')}={settings[k]}" for k in ("max_width", "max_height")]
-    limit = f"--max-prediction={settings['max_prediction']}"
-    assert main([str(golden / "weights.npz"), str(out), *sizes, limit]) == 0
+    checkpoint = golden / "model.ckpt"
+    source = checkpoint if Path(f"{checkpoint}.index").exists() else golden / "weights.npz"
+    flags = [
+        f"--{name.replace('_', '-')}={settings[name]}"
+        for name in ("max_width", "max_height", "max_prediction", "attn_num_hidden")
+    ]
+    assert main([str(source), str(out), *flags, *["--use-gru"] * settings["use_gru"]]) == 0
     name = {"lstm_captcha5": "captcha5_classic", "gru_plates": "plates_us"}[golden.name]
-    folder = need(DATA / "data" / name)
-    entries = description["images"]
+    return out, need(DATA / "data" / name)
+
+
+def test_network_input_made_of_the_files_is_the_originals(converted, recorded):
+    from mmcv.transforms import Compose
+    from mmengine.registry import DefaultScope
+    from mmocr.registry import TRANSFORMS
+
+    out, folder = converted
+    description, outputs = recorded
+    steps = torch.load(out, weights_only=True)["meta"]["aocr"]["test_pipeline"]
+    with DefaultScope.overwrite_default_scope("mmocr"):
+        pipeline = Compose([TRANSFORMS.build(s) for s in steps if "Annotations" not in s["type"]])
+    for entry, expected in zip(description["images"], outputs["input_images"], strict=True):
+        image = pipeline({"img_path": str(folder / entry["path"])})["inputs"]
+        np.testing.assert_allclose(image.permute(1, 2, 0).numpy(), expected, atol=1e-3, rtol=0)
+
+
+def test_every_text_and_probability_from_the_files_through_recognizer(converted, recorded):
+    from aocr_plugin import Recognizer
+
+    out, folder = converted
+    entries = recorded[0]["images"]
     found = Recognizer(out)([folder / entry["path"] for entry in entries])
-    same = sum(p.text == e["prediction"] for p, e in zip(found, entries, strict=True))
-    # JPEGs (plates) are decoded with another inverse cosine transform than TensorFlow's
-    assert same == len(entries) if name == "captcha5_classic" else same >= 0.95 * len(entries)
+    assert [p.text for p in found] == [entry["prediction"] for entry in entries]
+    for prediction, entry in zip(found, entries, strict=True):
+        assert prediction.aocr_probability == pytest.approx(entry["probability"], abs=1e-4)
+    data = (folder / entries[0]["path"]).read_bytes()
+    assert Recognizer(out)(data).text == entries[0]["prediction"]
+
+
+@pytest.mark.slow
+def test_every_text_and_probability_from_the_files_through_the_dataset(
+    converted, recorded, tmp_path
+):
+    from aocr_plugin.cli.test import main as test_main
+
+    out, folder = converted
+    entries = recorded[0]["images"]
+    annotations = tmp_path / "annotations.txt"
+    annotations.write_text("".join(f"{e['path']} {e['label']}\n" for e in entries))
+    options = [
+        f"test_dataloader.dataset.ann_file={annotations}",
+        f"test_dataloader.dataset.data_root={folder}",
+    ]
+    words = [str(out.with_suffix(".py")), str(out), "--work-dir", str(tmp_path / "work")]
+    assert test_main([*words, "--cfg-options", *options]) == 0
+    lines = (tmp_path / "work" / "predictions.jsonl").read_text().splitlines()
+    found = {Path(row["file"]).name: row for row in map(json.loads, lines)}
+    assert len(found) == len(entries)
+    for entry in entries:
+        row = found[Path(entry["path"]).name]
+        assert row["text"] == entry["prediction"]
+        assert row["aocr_probability"] == pytest.approx(entry["probability"], abs=1e-4)

@@ -39,6 +39,13 @@ def test_the_same_samples_as_from_the_annotation_file(words, packed):
     assert ours.get_data_info(2)["img_path"] == f"tfrecord://{packed}#3"
 
 
+def test_a_record_is_read_by_its_name(words, packed):
+    from aocr_plugin.inference.loading import load_bytes
+
+    found = load_bytes(f"tfrecord://{packed}#2", "x")
+    assert found == (words.parent / "images" / "DOG7.png").read_bytes()
+
+
 def test_in_worker_processes_and_several_files(packed):
     from torch.utils.data import DataLoader
 

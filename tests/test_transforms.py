@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
 import pytest
-from conftest import DATA, draw_word, need
+from conftest import draw_word
 
 import aocr_plugin  # noqa: F401
+from aocr_plugin.errors import ConfigError, ImageError
 
 
 def canvas(image, **options):
@@ -16,14 +18,14 @@ def canvas(image, **options):
     [
         ((20, 50), (20, 50)),  # fits: not resized, not even enlarged
         ((64, 100), (32, 50)),  # higher than 32: to height 32
-        ((32, 200), (13, 86)),  # too wide: to the width, lower than 32
-        ((64, 400), (18, 86)),
+        ((32, 200), (14, 86)),  # too wide: to the width; 86 / 200 * 32 = 13.76 rounds up
+        ((64, 400), (14, 86)),
         ((65, 100), (32, 50)),  # 49.2 rounds up
+        ((16, 60), (23, 86)),  # low, and 120 wide at height 32: to the width, though it fits
+        ((1, 86), (1, 86)),
     ],
 )
 def test_canvas_follows_the_originals_rules(size, filled):
-    if size == (64, 400):
-        filled = (int(64 * 86 / 400), 86)
     result = canvas(np.full(size, 200, np.uint8))
     image = result["img"]
     assert image.shape == (32, 86) and image.dtype == np.float32
@@ -36,21 +38,32 @@ def test_canvas_keeps_colour():
     assert canvas(np.full((64, 100, 3), 9, np.uint8))["img"].shape == (32, 86, 3)
 
 
-@pytest.mark.parity
-def test_bicubic_equals_the_originals_on_recorded_images():
-    import json
+def test_canvas_knows_two_kernels():
+    image = np.random.default_rng(0).integers(0, 256, (50, 100)).astype(np.uint8)
+    first, second = (canvas(image, kernel=f"tensorflow{n}")["img"] for n in (1, 2))
+    assert 1 < np.abs(first - second).max() < 300
+    with pytest.raises(ConfigError, match="kernel is 'cubic'; it must be one of tensorflow1"):
+        canvas(image, kernel="cubic")
 
-    import cv2
 
-    folder = need(DATA / "golden" / "lstm_captcha5")
-    images = need(DATA / "data" / "captcha5_classic")
-    recorded = np.load(folder / "outputs.npz")["input_images"][..., 0]
-    paths = [entry["path"] for entry in json.loads((folder / "outputs.json").read_text())["images"]]
-    assert len(paths) == 104
-    for path, expected in zip(paths, recorded, strict=True):
-        image = cv2.imread(str(images / path), cv2.IMREAD_GRAYSCALE)
-        result = canvas(image, max_width=200, max_height=50)["img"]
-        np.testing.assert_allclose(result, expected, atol=2e-4)
+@pytest.mark.parametrize("color_type", ["grayscale", "color"])
+def test_images_are_loaded_as_tensorflow_decodes_them(color_type, tmp_path):
+    from mmocr.registry import TRANSFORMS
+
+    from aocr_plugin.tensorflow_decoding import decode
+
+    rng = np.random.default_rng(0)
+    path = str(tmp_path / "noise.jpg")
+    cv2.imwrite(path, rng.integers(0, 256, (40, 90, 3)).astype(np.uint8))
+    step = TRANSFORMS.build({"type": "LoadAOCRImage", "color_type": color_type})
+    result = step({"img_path": path})
+    with open(path, "rb") as file:
+        expected = decode(file.read(), path, color_type)
+    np.testing.assert_array_equal(result["img"], expected)
+    assert result["img_shape"] == result["ori_shape"] == (40, 90)
+    (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(ImageError, match=r"cut\.jpg"):
+        step({"img_path": str(tmp_path / "cut.jpg")})
 
 
 def test_jitter_is_seeded_keeps_shape_and_is_legible():

@@ -5,34 +5,42 @@ from typing import Any
 
 import torch
 
-from aocr_plugin.charset import NAMED
-from aocr_plugin.conversion.tensorflow_names import Array, Sizes, convert
+from aocr_plugin.conversion.flags import Alphabet, alphabet
+from aocr_plugin.conversion.tensorflow_names import (
+    Array,
+    Sizes,
+    convert,
+    step_count,
+    written_by,
+)
 from aocr_plugin.engine.description import FORMAT
-from aocr_plugin.errors import CheckpointError
 from aocr_plugin.version import __version__
 
-_CHARSETS = {39: "aocr", 98: "ascii"}
 
-
-def model_config(sizes: Sizes, max_seq_len: int) -> dict[str, Any]:
+def model_config(
+    sizes: Sizes, max_seq_len: int, characters: Alphabet | None = None
+) -> dict[str, Any]:
     """Returns the config of the original's network in the given sizes.
 
+    Args:
+        sizes: of the network.
+        max_seq_len: steps of decoding: ``max_prediction`` + 2.
+        characters: None for the original's, by their number.
+
     Raises:
-        CheckpointError: its number of symbols is neither of the original's two charsets.
+        CheckpointError: None, and the number is neither of the original's two.
     """
-    charset = _CHARSETS.get(sizes.num_classes)
-    if charset is None:
-        raise CheckpointError(
-            f"the weights have {sizes.num_classes} symbols; the original has 39 (0-9A-Z) or 98 "
-            "(--full-ascii)"
-        )
+    symbols = characters or alphabet(sizes, None)
+    preprocessor: dict[str, Any] = {
+        "type": "TextRecogDataPreprocessor",
+        "mean": [128] * sizes.in_channels,
+        "std": [128] * sizes.in_channels,
+    }
+    if sizes.in_channels == 3:
+        preprocessor["bgr_to_rgb"] = True
     return {
         "type": "AOCR",
-        "data_preprocessor": {
-            "type": "TextRecogDataPreprocessor",
-            "mean": [128] * sizes.in_channels,
-            "std": [128] * sizes.in_channels,
-        },
+        "data_preprocessor": preprocessor,
         "backbone": {
             "type": "SlidingCNN",
             "in_channels": sizes.in_channels,
@@ -53,8 +61,8 @@ def model_config(sizes: Sizes, max_seq_len: int) -> dict[str, Any]:
             "max_seq_len": max_seq_len,
             "dictionary": {
                 "type": "AOCRDictionary",
-                "charset": "chars:" + NAMED[charset],
-                "letter_case": "upper" if charset == "aocr" else "unchanged",
+                "charset": "chars:" + symbols.characters,
+                "letter_case": symbols.letter_case,
             },
             "module_loss": {"type": "SequenceCELoss"},
             "postprocessor": {"type": "WordScorePostprocessor"},
@@ -62,8 +70,31 @@ def model_config(sizes: Sizes, max_seq_len: int) -> dict[str, Any]:
     }
 
 
+def pipeline_config(
+    sizes: Sizes, max_width: int, max_height: int, kernel: str
+) -> list[dict[str, Any]]:
+    """Returns the original's preprocessing; ``kernel`` is the bicubic one's."""
+    color_type = "grayscale" if sizes.in_channels == 1 else "color"
+    canvas = {"type": "AOCRCanvas", "max_width": max_width, "max_height": max_height}
+    return [
+        {"type": "LoadAOCRImage", "color_type": color_type},
+        {"type": "LoadOCRAnnotations", "with_text": True},
+        canvas | {"kernel": kernel},
+        {
+            "type": "PackTextRecogInputs",
+            "meta_keys": ["img_path", "ori_shape", "img_shape", "valid_ratio"],
+        },
+    ]
+
+
 def to_checkpoint(
-    variables: Mapping[str, Array], *, max_width: int, max_height: int, max_prediction: int
+    variables: Mapping[str, Array],
+    *,
+    max_width: int,
+    max_height: int,
+    max_prediction: int,
+    charset: str | None = None,
+    tensorflow: int | None = None,
 ) -> dict[str, Any]:
     """Converts the original's variables; what shapes do not tell are its flags.
 
@@ -72,35 +103,27 @@ def to_checkpoint(
         max_width: the flag given when the model was trained (160 if none).
         max_height: likewise (60).
         max_prediction: likewise (8).
+        charset: the characters, where they are not the original's; see :func:`alphabet`.
+        tensorflow: 1 or 2, whose bicubic the model was trained with; None goes by the names.
 
     Returns:
         A checkpoint for ``Recognizer`` and ``tools/test.py``.
 
     Raises:
-        CheckpointError: the variables are not the original's.
+        CheckpointError: the variables are not the original's, or the charset does not fit.
+        CharsetError: ``charset`` is no charset.
     """
     state, sizes = convert(variables)
-    color_type = "grayscale" if sizes.in_channels == 1 else "color"
-    pipeline = [
-        {"type": "LoadImageFromFile", "color_type": color_type},
-        {"type": "LoadOCRAnnotations", "with_text": True},
-        {"type": "AOCRCanvas", "max_width": max_width, "max_height": max_height},
-        {
-            "type": "PackTextRecogInputs",
-            "meta_keys": ["img_path", "ori_shape", "img_shape", "valid_ratio"],
-        },
-    ]
-    model = model_config(sizes, max_prediction + 2)
-    if sizes.in_channels == 3:
-        model["data_preprocessor"]["bgr_to_rgb"] = True
+    kernel = f"tensorflow{tensorflow or written_by(variables)}"
     return {
         "meta": {
+            "iter": step_count(variables),
             "aocr": {
                 "format": FORMAT,
                 "version": __version__,
-                "model": model,
-                "test_pipeline": pipeline,
-            }
+                "model": model_config(sizes, max_prediction + 2, alphabet(sizes, charset)),
+                "test_pipeline": pipeline_config(sizes, max_width, max_height, kernel),
+            },
         },
         "state_dict": {name: torch.from_numpy(value) for name, value in state.items()},
     }

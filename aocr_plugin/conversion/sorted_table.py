@@ -8,8 +8,8 @@ number. Behind each block come a byte for its compression and a masked CRC-32C o
 import struct
 from collections.abc import Iterator
 
-from aocr_plugin.conversion.wire import varint
 from aocr_plugin.formats.framing import masked_crc
+from aocr_plugin.formats.wire import varint
 
 MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48  # bytes
@@ -114,6 +114,7 @@ def read_table(data: bytes) -> dict[bytes, bytes]:
 
     Raises:
         ValueError: no table, or damaged.
+        IndexError: damaged, a number reaches beyond its block.
     """
     footer = data[-_FOOTER:]
     if len(footer) < _FOOTER or int.from_bytes(footer[-8:], "little") != MAGIC:

@@ -1,237 +1,175 @@
-"""Reads TensorFlow checkpoints (format V2) without TensorFlow. Needs NumPy only.
+"""Reads TensorFlow checkpoints of format V2. Needs NumPy, not TensorFlow.
 
-``PREFIX.index`` is a sorted table of LevelDB's form, from variables' names to messages that say
-type, shape and place; the values lie in ``PREFIX.data-00000-of-0000N``. Checksums are tested.
+A checkpoint ``PREFIX`` is a sorted table ``PREFIX.index``, which holds for each tensor its type,
+shape, place and checksum, and the files ``PREFIX.data-00000-of-00001`` … with the bytes.
 """
 
-import re
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aocr_plugin import storage
+from aocr_plugin.conversion.checkpoint_files import find_prefix
+from aocr_plugin.conversion.sorted_table import read_table
 from aocr_plugin.errors import CheckpointError
 from aocr_plugin.formats import wire
 from aocr_plugin.formats.framing import masked_crc
 
-_MAGIC = 0xDB4775248B80FB57
-_FOOTER, _TRAILER = 48, 5  # bytes: of the table; of a block: kind of packing and checksum
-_DTYPES = {1: "f4", 2: "f8", 3: "i4", 4: "u1", 5: "i2", 6: "i1", 9: "i8", 10: "?", 17: "u2"}
-_DTYPES |= {19: "f2", 22: "u4", 23: "u8"}
-_BFLOAT16, _STRING = 14, 7
-_PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
-_SLOTS = ("/Adadelta", "/Adadelta_1")
+Array = NDArray[np.generic]
+_BFLOAT16 = 14
+_DTYPES = {
+    **{1: "f4", 2: "f8", 3: "i4", 4: "u1", 5: "i2", 6: "i1", 9: "i8", 10: "?"},
+    **{_BFLOAT16: "u2", 17: "u2", 19: "f2", 22: "u4", 23: "u8"},
+}
+"""By TensorFlow's number of a type; others (strings, complex numbers, resources) are not read."""
+SLOTS = ("/Adadelta", "/Adadelta_1")
+"""What names of the optimiser's variables end with."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Entry:
-    """Where a variable lies.
+    """Where a tensor lies.
 
     Attributes:
-        dtype: TensorFlow's number of the type.
-        shape: of the array.
+        dtype: TensorFlow's number of its type.
+        shape: of the tensor.
         shard: number of the data file.
-        offset: in it, in bytes.
+        offset: of its first byte there.
         size: in bytes.
-        crc: masked CRC-32C of the bytes.
-        sliced: whether it is stored in several parts.
+        crc: masked CRC-32C of its bytes.
+        sliced: whether it is saved in parts (a partitioned variable).
     """
 
-    dtype: int = 0
-    shape: list[int] = field(default_factory=list)
-    shard: int = 0
-    offset: int = 0
-    size: int = 0
-    crc: int = 0
-    sliced: bool = False
+    dtype: int
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    crc: int
+    sliced: bool
 
 
-def find_prefix(path: str | Path) -> Path:
-    """Returns the prefix of the checkpoint that a path stands for.
+def _bytes(value: wire.Value) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError("a field is of the wrong type")
+    return value
 
-    Args:
-        path: the prefix, any of its files, or a folder: its newest checkpoint, as the file
-            ``checkpoint`` says, or the only one.
+
+def _number(found: dict[int, list[wire.Value]], field: int) -> int:
+    value = found.get(field, [0])[-1]
+    if not isinstance(value, int):
+        raise ValueError("a field is of the wrong type")
+    return value
+
+
+def _entry(data: bytes) -> Entry:
+    """Reads a BundleEntryProto.
 
     Raises:
-        CheckpointError: there is none, several, or one of the old format V1.
+        ValueError: it is none.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _in_folder(path)
-    prefix = Path(_PART.sub("", str(path)))
-    if Path(f"{prefix}.index").is_file():
-        return prefix
-    if path.is_file():
-        raise CheckpointError(
-            f"{path}: no TensorFlow checkpoint of format V2 ({prefix}.index is missing). Give the "
-            "prefix, e.g. checkpoints/model.ckpt-1000. Files of format V1 are written anew as V2 "
-            "by loading and saving them with TensorFlow"
-        )
-    raise CheckpointError(f"{path}: no such TensorFlow checkpoint ({prefix}.index is missing)")
+    found = wire.message(data)
+    shape: list[int] = []
+    for part in found.get(2, []):
+        for dim in wire.message(_bytes(part)).get(2, []):
+            shape.append(_number(wire.message(_bytes(dim)), 1))
+    dtype, shard, offset, size, crc = (_number(found, field) for field in (1, 3, 4, 5, 6))
+    return Entry(dtype, tuple(shape), shard, offset, size, crc, bool(found.get(7)))
 
 
-def _in_folder(folder: Path) -> Path:
-    state = folder / "checkpoint"
-    if state.is_file():
-        named = re.search(r'^model_checkpoint_path:\s*"(.*)"', state.read_text(), re.MULTILINE)
-        if named and (folder / f"{Path(named[1]).name}.index").is_file():
-            return folder / Path(named[1]).name  # the folder may come from another machine
-    found = sorted(folder.glob("*.index"))
-    if len(found) == 1:
-        return found[0].with_suffix("")
-    names = ", ".join(path.name for path in found)
-    raise CheckpointError(
-        f"{folder}: several TensorFlow checkpoints ({names}); name one of them"
-        if found
-        else f"{folder}: no TensorFlow checkpoint in it (no file NAME.index)"
-    )
-
-
-def _block(table: bytes, offset: int, size: int, name: str) -> bytes:
-    """Returns a block of the table, unpacked and tested."""
-    end = offset + size
-    if end + _TRAILER > len(table):
-        raise CheckpointError(f"{name}: truncated, a block reaches beyond its end")
-    crc = struct.unpack_from("<I", table, end + 1)[0]
-    if masked_crc(table[offset : end + 1]) != crc:
-        raise CheckpointError(f"{name}: damaged, a checksum is wrong at byte {offset}")
-    if table[end] == 0:
-        return table[offset:end]
-    if table[end] == 1:
-        return wire.unpack_snappy(table[offset:end])
-    raise CheckpointError(f"{name}: packed in a way (number {table[end]}) that is not known")
-
-
-def _pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yields keys and values of a block; a key shares its beginning with the one before."""
-    restarts = struct.unpack_from("<I", block, len(block) - 4)[0]
-    end, place, key = len(block) - 4 * (restarts + 1), 0, b""
-    while place < end:
-        shared, place = wire.varint(block, place)
-        own, place = wire.varint(block, place)
-        length, place = wire.varint(block, place)
-        key = key[:shared] + block[place : place + own]
-        place += own
-        yield key, block[place : place + length]
-        place += length
-
-
-def _handle(data: bytes) -> tuple[int, int]:
-    offset, place = wire.varint(data, 0)
-    return offset, wire.varint(data, place)[0]
-
-
-def _entry(message: bytes) -> Entry:
-    """Reads a ``BundleEntryProto``."""
-    entry = Entry()
-    for number, value in wire.fields(message):
-        if number == 1:
-            entry.dtype = int(value)
-        elif number == 2 and isinstance(value, bytes):  # TensorShapeProto
-            for inner, dim in wire.fields(value):
-                if inner == 2 and isinstance(dim, bytes):
-                    entry.shape.append(int(dict(wire.fields(dim)).get(1, 0)))
-        elif number in (3, 4, 5):
-            setattr(entry, {3: "shard", 4: "offset", 5: "size"}[number], int(value))
-        elif number == 6:
-            entry.crc = int(value)
-        elif number == 7:
-            entry.sliced = True
-    return entry
-
-
-def read_index(prefix: Path) -> tuple[dict[str, Entry], int]:
-    """Returns every variable's place, and the number of data files.
-
-    Raises:
-        CheckpointError: the index is missing, truncated or damaged.
-    """
-    name = f"{prefix}.index"
-    try:
-        table = Path(name).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{name}: cannot be read ({error.strerror})") from error
-    if len(table) < _FOOTER or struct.unpack_from("<Q", table, len(table) - 8)[0] != _MAGIC:
-        raise CheckpointError(f"{name}: truncated, or no index of a TensorFlow checkpoint")
-    try:
-        footer = table[-_FOOTER:]
-        _, place = wire.varint(footer, 0)
-        _, place = wire.varint(footer, place)
-        index = _block(table, *_handle(footer[place:]), name)
-        entries: dict[str, Entry] = {}
-        shards = 1
-        for _, handle in _pairs(index):
-            for key, value in _pairs(_block(table, *_handle(handle), name)):
-                if key:
-                    entries[key.decode()] = _entry(value)
-                else:  # BundleHeaderProto
-                    shards = int(dict(wire.fields(value)).get(1, 1))
-    except (ValueError, IndexError, struct.error, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{name}: damaged ({error})") from error
-    return entries, shards
-
-
-def _array(entry: Entry, data: bytes, where: str) -> NDArray[np.generic]:
-    if len(data) != entry.size:
-        raise CheckpointError(f"{where}: truncated, the data file ends in it")
-    if masked_crc(data) != entry.crc:
-        raise CheckpointError(f"{where}: damaged, its checksum is wrong")
-    if entry.dtype == _BFLOAT16:
-        wide = np.frombuffer(data, "<u2").astype(np.uint32) << 16
-        return wide.view(np.float32).reshape(entry.shape)
-    array = np.frombuffer(data, np.dtype(_DTYPES[entry.dtype]).newbyteorder("<"))
-    if array.size != np.prod(entry.shape, dtype=int):
-        raise CheckpointError(f"{where}: its shape {entry.shape} does not fit its size")
-    return array.reshape(entry.shape)
-
-
-def read_checkpoint(path: str | Path) -> dict[str, NDArray[np.generic]]:
-    """Reads a checkpoint's variables.
-
-    Adadelta's slots and strings are passed over.
-
-    Args:
-        path: see :func:`find_prefix`.
+def read_index(prefix: str) -> tuple[dict[str, Entry], int, str]:
+    """Reads ``PREFIX.index``.
 
     Returns:
-        Arrays by TensorFlow name.
+        The tensors by name, the number of data files, and the byte order, "<" or ">".
 
     Raises:
-        CheckpointError: missing, truncated or damaged, or holding what cannot be read.
+        CheckpointError: damaged.
     """
-    prefix = find_prefix(path)
-    entries, shards = read_index(prefix)
-    wanted = {
-        name: entry
-        for name, entry in entries.items()
-        if entry.dtype != _STRING and not name.endswith(_SLOTS)
-    }
-    odd = sorted(
-        name for name, e in wanted.items() if e.dtype not in _DTYPES and e.dtype != _BFLOAT16
-    )
+    path = f"{prefix}.index"
+    try:
+        table = read_table(storage.read_bytes(path))
+        header = wire.message(table.pop(b""))
+        entries = {
+            name.decode("utf-8"): _entry(value)
+            for name, value in table.items()
+            if not name.startswith(b"\0")  # parts of partitioned variables
+        }
+        order = ">" if _number(header, 2) else "<"
+        return entries, _number(header, 1), order
+    except KeyError as error:
+        raise CheckpointError(f"{path}: no header in it; not a checkpoint's index") from error
+    except (ValueError, IndexError) as error:
+        raise CheckpointError(f"{path}: {error}; copy it again from where it was made") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _tensor(path: Path, name: str, entry: Entry, order: str) -> Array:
+    """Reads a tensor from its data file.
+
+    Raises:
+        CheckpointError: the file ends before it, or its bytes are damaged.
+    """
+    dtype = np.dtype(_DTYPES[entry.dtype]).newbyteorder(order)  # type: ignore[arg-type]
+    if entry.size != dtype.itemsize * int(np.prod(entry.shape, dtype=object)):
+        raise CheckpointError(
+            f"{path}: {name} of shape {list(entry.shape)} cannot have {entry.size} bytes; the "
+            "index is damaged"
+        )
+    with path.open("rb") as file:
+        file.seek(entry.offset)
+        data = file.read(entry.size)
+    if len(data) != entry.size:
+        raise CheckpointError(
+            f"{path}: truncated: {name} lies at bytes {entry.offset} to "
+            f"{entry.offset + entry.size}, the file has {path.stat().st_size}; copy it again"
+        )
+    if masked_crc(data) != entry.crc:
+        raise CheckpointError(
+            f"{path}: the checksum of {name} (at byte {entry.offset}) is wrong: the file is "
+            "damaged; copy it again"
+        )
+    values = np.frombuffer(data, dtype).reshape(entry.shape)
+    if entry.dtype == _BFLOAT16:
+        return (values.astype("u4") << 16).view("f4")
+    return values.astype(dtype.newbyteorder("="))
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Array]:
+    """Reads all tensors but the optimiser's and those that are no numbers.
+
+    Every checksum is tested.
+
+    Args:
+        path: the prefix, a file of it (``.index``, ``.meta``, ``.data-…``), or a folder with a
+            state file ``checkpoint`` or with one checkpoint; a path or a URL.
+
+    Returns:
+        Arrays by name; bfloat16 becomes float32.
+
+    Raises:
+        CheckpointError: missing, damaged, of format V1, or with partitioned variables.
+        StorageError: its store cannot be used.
+    """
+    prefix = find_prefix(str(path))
+    entries, shards, order = read_index(prefix)
+    wanted = {n: e for n, e in entries.items() if e.dtype in _DTYPES and not n.endswith(SLOTS)}
     sliced = sorted(name for name, entry in wanted.items() if entry.sliced)
-    if odd or sliced:
-        what = "are of a type" if odd else "are stored in parts, a form"
-        raise CheckpointError(f"{prefix}: {', '.join(odd or sliced)} {what} that is not read here")
-    variables: dict[str, NDArray[np.generic]] = {}
-    for shard in range(shards):
-        own = {name: entry for name, entry in wanted.items() if entry.shard == shard}
-        if not own:
-            continue
-        file = Path(f"{prefix}.data-{shard:05d}-of-{shards:05d}")
-        try:
-            with file.open("rb") as source:
-                for name, entry in own.items():
-                    source.seek(entry.offset)
-                    data = source.read(entry.size)
-                    variables[name] = _array(entry, data, f"{file}: variable '{name}'")
-        except OSError as error:
+    if sliced:
+        raise CheckpointError(
+            f"{prefix}: {len(sliced)} variables are partitioned, which is not read: "
+            f"{', '.join(sliced)}; load them in TensorFlow without a partitioner and save again"
+        )
+    files: dict[int, Path] = {}
+    for shard in sorted({entry.shard for entry in wanted.values()}):
+        name = f"{prefix}.data-{shard:05d}-of-{shards:05d}"
+        if not storage.exists(name):
             raise CheckpointError(
-                f"{file}: cannot be read ({error.strerror}); a checkpoint is all of "
-                f"{prefix.name}.index and {prefix.name}.data-*-of-{shards:05d}"
-            ) from error
-    return variables
+                f"{name}: missing; a checkpoint is its .index and all of its {shards} .data files: "
+                "copy them together"
+            )
+        files[shard] = storage.local_copy(name)
+    return {name: _tensor(files[e.shard], name, e, order) for name, e in wanted.items()}

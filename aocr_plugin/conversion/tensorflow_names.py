@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aocr_plugin.conversion.tensorflow_checkpoint import SLOTS
 from aocr_plugin.errors import CheckpointError
 
 Array = NDArray[Any]
 _DECODER = "embedding_attention_decoder/attention_decoder"
 _CELL = f"{_DECODER}/multi_rnn_cell/cell_0"
 _STEP_COUNTERS = ("Variable", "global_step")
-_SLOTS = ("/Adadelta", "/Adadelta_1")
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,23 @@ def normalise_names(variables: Mapping[str, Array]) -> dict[str, Array]:
     named = {}
     for name, value in variables.items():
         name = name.replace("|", "/").replace("/BatchNorm/", "/batch_normalization/")
-        if name not in _STEP_COUNTERS and not name.endswith(_SLOTS):
+        if name not in _STEP_COUNTERS and not name.endswith(SLOTS):
             named[name] = np.asarray(value)
     return named
+
+
+def written_by(variables: Mapping[str, Array]) -> int:
+    """Returns the release of TensorFlow, 1 or 2, that the names of its normalisation tell."""
+    names = (name.replace("|", "/") for name in variables)
+    return 1 if any("/BatchNorm/" in name for name in names) else 2
+
+
+def step_count(variables: Mapping[str, Array]) -> int:
+    """Returns how many steps the weights were trained, 0 if no counter is among them."""
+    counts = [
+        int(variables[n]) for n in _STEP_COUNTERS if n in variables and variables[n].ndim == 0
+    ]
+    return max(counts, default=0)
 
 
 def _need(named: Mapping[str, Array], name: str) -> Array:
@@ -70,21 +84,30 @@ def infer_sizes(named: Mapping[str, Array]) -> Sizes:
     """Reads the network's sizes off the shapes of (normalised) variables.
 
     Raises:
-        CheckpointError: a variable is missing.
+        CheckpointError: a variable is missing, or of a shape that no network of aocr's has.
     """
-    convs = [_need(named, f"conv_conv{i}/W").shape for i in range(1, 8)]
-    vocabulary, embed_dims = _need(named, "embedding_attention_decoder/embedding").shape
-    hidden = _need(named, f"{_DECODER}/weights").shape[1]
+    convs = [_need(named, f"conv_conv{i}/W") for i in range(1, 8)]
+    embedding = _need(named, "embedding_attention_decoder/embedding")
+    inputs = _need(named, f"{_DECODER}/weights")
+    query = _need(named, f"{_DECODER}/Attention_0/weights")
+    if {conv.ndim for conv in convs} != {4} or {embedding.ndim, inputs.ndim, query.ndim} != {2}:
+        raise CheckpointError("the TensorFlow weights are not of aocr's shapes")
+    hidden = inputs.shape[1]
     cell = "gru" if f"{_CELL}/gru_cell/gates/kernel" in named else "lstm"
-    query_inputs = _need(named, f"{_DECODER}/Attention_0/weights").shape[0]
+    states = hidden * (2 if cell == "lstm" else 1)
+    if not hidden or query.shape[0] % states:
+        raise CheckpointError(
+            f"a query of {query.shape[0]} inputs fits no number of {cell.upper()} layers of "
+            f"{hidden} units"
+        )
     return Sizes(
-        in_channels=convs[0][2],
-        channels=tuple(shape[3] for shape in convs),
+        in_channels=convs[0].shape[2],
+        channels=tuple(conv.shape[3] for conv in convs),
         encoder_units=_need(named, "bidirectional_rnn/fw/basic_lstm_cell/bias").shape[0] // 4,
         hidden_size=hidden,
-        num_layers=query_inputs // (hidden * (2 if cell == "lstm" else 1)),
-        embed_dims=embed_dims,
-        num_classes=vocabulary,
+        num_layers=query.shape[0] // states,
+        embed_dims=embedding.shape[1],
+        num_classes=embedding.shape[0],
         cell=cell,
     )
 

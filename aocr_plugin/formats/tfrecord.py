@@ -5,6 +5,7 @@ the cache. Records are numbered from 1.
 """
 
 import contextlib
+import errno
 import functools
 import gzip
 import hashlib
@@ -194,6 +195,22 @@ def read_image(path: str, number: int) -> bytes:
     if "image" not in features:
         raise RecordError(f"{path}: record {number} has no feature 'image'")
     return features["image"]
+
+
+def read_uri(name: str) -> bytes:
+    """Returns the image that ``tfrecord:///PATH#NUMBER`` names; see :func:`read_image`.
+
+    Raises:
+        OSError: the name has no number, or there is no such file.
+        RecordError: the record is damaged or has no image.
+    """
+    path, _, number = name.removeprefix("tfrecord://").rpartition("#")
+    if not number.isdigit():
+        raise FileNotFoundError(errno.ENOENT, "no record number, PATH#NUMBER, in the name", name)
+    return read_image(path, int(number))
+
+
+storage.READERS["tfrecord"] = read_uri
 
 
 def write_record(file: framing.Writable, features: Mapping[str, bytes]) -> None:

@@ -10,6 +10,7 @@ from PIL import ImageOps
 
 from aocr_plugin import storage
 from aocr_plugin.errors import AOCRError, ImageError
+from aocr_plugin.formats import tfrecord  # noqa: F401, makes its names readable
 
 SINGLE = (str, bytes, bytearray, memoryview, Path, np.ndarray, PillowImage.Image)
 ImageLike = str | Path | bytes | NDArray[Any] | PillowImage.Image

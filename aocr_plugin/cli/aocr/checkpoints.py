@@ -1,6 +1,7 @@
 """Finds the checkpoint that ``aocr test``, ``predict`` and ``export`` use."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def _convert(args: argparse.Namespace) -> Path:
     for name in ("max_width", "max_height", "max_prediction"):
         words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     print(f"{folder} holds a TensorFlow checkpoint; converting it", file=sys.stderr)
-    code = convert.main(words, prog="aocr convert")
+    with contextlib.redirect_stdout(sys.stderr):
+        code = convert.main(words, prog="aocr convert")
     if code:
         raise CheckpointError(f"{folder}: its TensorFlow checkpoint could not be converted")
     return out
