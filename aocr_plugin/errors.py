@@ -25,6 +25,10 @@ class ConfigError(AOCRError):
     """A config is missing, broken, or holds an argument that nothing takes."""
 
 
+class ExportError(AOCRError):
+    """An export does not read as the checkpoint does."""
+
+
 class ImageError(AOCRError):
     """An image is missing, broken or of a form that is not read."""
 

@@ -19,7 +19,7 @@ from aocr_plugin.models.widths import zero_beyond
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 2)
 _AOCR_NORM = (False, False, True, False, True, False, True)
-_POOLS = ((2, 2), (2, 2), None, (2, 1), None, (2, 1), (2, 1))
+POOLS = ((2, 2), (2, 2), None, (2, 1), None, (2, 1), (2, 1))
 
 
 class ConvBlock(nn.Module):
@@ -136,7 +136,7 @@ class SlidingCNN(BaseModule):
             [N, channels[-1], 1, T] with T = ceil(W / 4).
         """
         x = inputs if widths is None else zero_beyond(inputs, widths)
-        for block, pool in zip(self.blocks, _POOLS, strict=True):
+        for block, pool in zip(self.blocks, POOLS, strict=True):
             x = block(x)
             if widths is not None:
                 x = zero_beyond(x, widths)

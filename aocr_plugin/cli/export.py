@@ -1,0 +1,79 @@
+"""Exports a checkpoint for TensorFlow: ``tools/export_tensorflow.py CHECKPOINT DIR``."""
+
+import argparse
+import sys
+
+from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded
+from aocr_plugin.errors import ImageError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        prog="export_tensorflow.py",
+        description="Writes a TensorFlow SavedModel or frozen graph with the original aocr's "
+        "signature: image files' bytes in, text and probability out. It is compared with PyTorch "
+        "before it is written.",
+    )
+    parser.add_argument("checkpoint", help="of a model of configs/aocr_original.py's kind")
+    parser.add_argument("out_dir", help="folder to write")
+    parser.add_argument("--format", choices=["savedmodel", "frozengraph"], default="savedmodel")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="probability is the product over all steps, as in the original",
+    )
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        metavar="FILE|DIR|GLOB",
+        help="compare on these too. OpenCV decodes JPEGs and colour PNGs to other pixels than "
+        "TensorFlow, so that a model with LoadImageFromFile may differ there",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite")
+    add_traceback_flag(parser)
+    return parser.parse_args(argv)
+
+
+def _images(sources: list[str]) -> list[tuple[str, bytes]]:
+    """Returns names and bytes of the images that sources name.
+
+    Raises:
+        ImageError: one cannot be read.
+    """
+    from aocr_plugin import images, storage
+    from aocr_plugin.inference.sources import expand
+
+    found = []
+    for name in (name for source in sources for name in expand(source)):
+        try:
+            data = storage.read_bytes(name)
+        except OSError as error:
+            raise ImageError(f"{name}: cannot read the image file ({error.strerror})") from error
+        images.check_bytes(data, name)
+        found.append((name, data))
+    return found
+
+
+def export(args: argparse.Namespace) -> int:
+    """Exports; returns the exit code."""
+    from aocr_plugin.export import savedmodel
+    from aocr_plugin.export.sample_images import word_images
+
+    savedmodel.export(
+        args.checkpoint,
+        args.out_dir,
+        fmt=args.format,
+        strict=args.strict,
+        images=[*word_images(), *_images(args.images or [])],
+        force=args.force,
+        report=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(f"{args.out_dir}/{savedmodel.FORMATS[args.format]}")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    calm_threads()
+    return guarded(export, parse_args, argv)

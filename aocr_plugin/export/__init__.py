@@ -1,0 +1,1 @@
+"""From a checkpoint to forms that other programs run."""
