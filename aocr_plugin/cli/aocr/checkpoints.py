@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from aocr_plugin import storage
 from aocr_plugin.cli.aocr import settings
 from aocr_plugin.errors import CheckpointError
 
 _BEST, _CONVERTED = "best.pth", "converted.pth"
 
 
-def _convert(args: argparse.Namespace) -> Path:
+def holds_tensorflows(folder: str) -> bool:
+    """Whether a model folder has a checkpoint of the original in it."""
+    return not storage.is_remote(folder) and any(Path(folder).glob("*.index"))
+
+
+def convert_originals(args: argparse.Namespace) -> Path:
     """Converts the TensorFlow checkpoint in the model folder, by the flags given.
 
     A conversion of an earlier call is used again while it is newer than what it came from.
@@ -46,7 +52,6 @@ def find(args: argparse.Namespace) -> str:
     """
     if args.checkpoint:
         return str(args.checkpoint)
-    from aocr_plugin import storage
     from aocr_plugin.engine import checkpoint_file
 
     folder = str(args.model_dir).rstrip("/")
@@ -56,8 +61,8 @@ def find(args: argparse.Namespace) -> str:
     found = checkpoint_file.latest(folder)
     if found is not None:
         return str(found)
-    if not storage.is_remote(folder) and any(Path(folder).glob("*.index")):
-        return str(_convert(args))
+    if holds_tensorflows(folder):
+        return str(convert_originals(args))
     raise CheckpointError(
         f"{folder}: no checkpoint in it; train one with 'aocr train', name another folder with "
         "--model-dir or a file with --checkpoint"

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from aocr_plugin.cli.aocr import settings
+from aocr_plugin.cli.aocr import checkpoints, settings
 from aocr_plugin.cli.aocr.datasets import kind_of
 from aocr_plugin.cli.aocr.native import announce, find_config, tool_line
 from aocr_plugin.cli.common import calm_threads
@@ -73,17 +73,25 @@ def options(args: argparse.Namespace) -> settings.Options:
     return found
 
 
-def _refuse_other_network(args: argparse.Namespace) -> None:
-    """Raises if the run in the model folder has another network than the flags say.
+def _what_to_go_on_with(args: argparse.Namespace) -> settings.Options:
+    """Looks at the model folder: a run of ours, the original's weights, or nothing.
+
+    Returns:
+        Settings that start from the original's weights where there are no others.
 
     Raises:
-        ConfigError: it has; going on would read its weights wrongly.
+        ConfigError: what is there has another network than the flags say, so that going on would
+            read its weights wrongly.
     """
     from aocr_plugin.engine import checkpoint_file
 
-    found = checkpoint_file.latest(args.model_dir)
+    found, start = checkpoint_file.latest(args.model_dir), {}
     if found is None:
-        return
+        if not checkpoints.holds_tensorflows(args.model_dir):
+            return {}
+        found = checkpoints.convert_originals(args)
+        start = {"load_from": str(found)}
+        print(f"training starts from the original's weights, {found}", file=sys.stderr)
     described = checkpoint_file.load(found).get("meta", {}).get("aocr") or {}
     differing = settings.disagreements(args, described, given_only=False)
     if differing:
@@ -91,6 +99,7 @@ def _refuse_other_network(args: argparse.Namespace) -> None:
             f"{found} was trained with {', '.join(differing)}: give the same to go on with it, "
             "--no-resume to start anew, or another --model-dir"
         )
+    return start
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,12 +108,12 @@ def run(args: argparse.Namespace) -> int:
     if args.gpu_id is not None:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(args.gpu_id))
     config, chosen = find_config(_CONFIG), options(args)
+    start = _what_to_go_on_with(args) if args.resume else {}
+    chosen |= start
     words = [config, "--work-dir", args.model_dir]
-    words += ["--resume"] if args.resume else []
+    words += ["--resume"] if args.resume and not start else []
     words += ["--tensorboard"] if args.tensorboard else []
     announce(tool_line("train", words, chosen))
-    if args.resume:
-        _refuse_other_network(args)
 
     from aocr_plugin.cli import train
 
