@@ -1,4 +1,4 @@
-"""An old folder of the original's: its TFRecords, its checkpoint, its numbers, with our ``aocr``."""
+"""An old folder of the original: its TFRecords, checkpoint and numbers, with our ``aocr``."""
 
 import json
 import os

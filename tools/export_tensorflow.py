@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from aocr_plugin.cli.export import main
+from aocr_plugin.cli.export_tensorflow import main
 
 if __name__ == "__main__":
     sys.exit(main())

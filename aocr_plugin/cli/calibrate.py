@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
     return guarded(calibrate, parse_args, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import io
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,7 @@ def convert(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None, prog: str = "convert.py") -> int:
     """Entry point; returns the exit code."""
     return guarded(convert, functools.partial(parse_args, prog=prog), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -96,3 +96,7 @@ def convert(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     return guarded(convert, parse_args, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -156,3 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"CPU threads: {found['threads']}; bfloat16 is {'' if found['bf16'] else 'not '}faster")
     print("all well")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,3 +214,7 @@ def new_config(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     return guarded(new_config, parse_args, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -149,3 +149,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
     return guarded(predict, parse_args, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

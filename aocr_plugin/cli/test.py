@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
     return guarded(test, parse_args, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

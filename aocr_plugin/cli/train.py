@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     calm_threads()
     return guarded(train, parse_args, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,48 +4,23 @@ from typing import Any
 
 import numpy as np
 
-from aocr_plugin.errors import ConfigError
-from aocr_plugin.export import tensorflow_network
+from aocr_plugin.export import requirements, tensorflow_network
 
 INPUT, TEXT, PROBABILITY = "input_image_as_bytes", "prediction", "probability"
 """Names of the graph's nodes, which are the original's."""
-
-_LOADERS = ("LoadImageFromFile", "LoadAOCRImage")
-_PASSED_OVER = ("LoadOCRAnnotations", "PackTextRecogInputs")
-
-
-def canvas_of(pipeline: list[dict[str, Any]]) -> Any:
-    """Returns the canvas that a checkpoint's pipeline puts images on.
-
-    Raises:
-        ConfigError: the pipeline has a step that cannot be part of the graph, or no canvas.
-    """
-    from aocr_plugin.datasets.canvas import AOCRCanvas
-
-    canvas = None
-    for step in pipeline:
-        kind = str(step.get("type")).removeprefix("mmocr.")
-        if kind == "AOCRCanvas":
-            canvas = AOCRCanvas(**{key: value for key, value in step.items() if key != "type"})
-        elif kind not in (*_LOADERS, *_PASSED_OVER):
-            raise ConfigError(
-                f"the checkpoint's pipeline has {kind}, which a TensorFlow export does not know; "
-                "models of configs/aocr_original.py can be exported"
-            )
-    if canvas is None:
-        raise ConfigError("the checkpoint's pipeline has no AOCRCanvas; see aocr_original.py")
-    return canvas
 
 
 class Graph:
     """Builds the graph.
 
+    An image that TensorFlow cannot decode fails the whole call with TensorFlow's error.
+
     Args:
         tf: the module tensorflow.
         model: a checkpoint's model in evaluation mode.
-        pipeline: the checkpoint's.
-        strict: probability is the product over all steps, as in the original; else that up to
-            the end symbol.
+        pipeline: the checkpoint's ``test_pipeline``.
+        strict: probability is the product over all steps, as in the original; else the model's
+            own word score, of the steps up to the end symbol.
 
     Raises:
         ConfigError: model or pipeline cannot be exported.
@@ -54,15 +29,15 @@ class Graph:
     def __init__(
         self, tf: Any, model: Any, pipeline: list[dict[str, Any]], strict: bool = False
     ) -> None:
-        tensorflow_network.check(model)
+        requirements.check_model(model)
         self.tf, self.model, self.strict = tf, model, strict
-        self.canvas = canvas_of(pipeline)
         self.channels = int(model.backbone.blocks[0].conv.in_channels)
+        self.canvas = requirements.canvas_of(pipeline, self.channels)
 
     def _pixels(self, encoded: Any) -> Any:
-        """Decodes an image and puts it on the canvas; [H, W, C]."""
+        """Decodes an image and puts it on the canvas; [H, W, C]. See ``datasets/canvas.py``."""
         tf, canvas = self.tf, self.canvas
-        image = tf.io.decode_png(encoded, channels=self.channels)
+        image = tf.io.decode_png(encoded, channels=self.channels)  # takes JPEG, GIF, BMP too
         size = tf.shape(image)
         height, width = size[0], size[1]
         fitting = tf.cast(tf.math.ceil(tf.truediv(width, height) * canvas.height), tf.int32)
@@ -106,9 +81,19 @@ class Graph:
         temperature = 1.0 if self.strict else float(self.model.decoder.search.temperature)
         best = tf.reduce_max(tf.nn.softmax(logits / temperature, axis=2), axis=2)
         best = tf.cast(best, tf.float64)
-        if not self.strict:
-            best = tf.where(before, best, tf.ones_like(best))
-        return text, tf.reduce_prod(best, axis=1)
+        if self.strict:
+            return text, tf.reduce_prod(best, axis=1)
+        return text, self._score(tf.where(before, best, tf.ones_like(best)), before)
+
+    def _score(self, best: Any, before: Any) -> Any:
+        """Maps probabilities [N, L], 1 behind the end, to word scores; see ``word_score``."""
+        tf, kind = self.tf, self.model.decoder.postprocessor.score
+        if kind == "minimum":
+            return tf.reduce_min(best, axis=1)
+        product = tf.reduce_prod(best, axis=1)
+        if kind == "geometric":
+            return product ** (1.0 / tf.reduce_sum(tf.cast(before, tf.float64), axis=1))
+        return product
 
     def build(self) -> tuple[Any, Any, Any]:
         """Builds into TensorFlow's current graph.

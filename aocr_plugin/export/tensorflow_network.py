@@ -10,46 +10,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from aocr_plugin.errors import ConfigError
-from aocr_plugin.models.backbones.sliding_cnn import POOLS, SlidingCNN
-from aocr_plugin.models.decoders.attention_decoder import AttentionDecoder
-from aocr_plugin.models.encoders.stacked_lstm import StackedLSTMEncoder
+from aocr_plugin.models.backbones.sliding_cnn import POOLS
 
 State = tuple[Any, ...]
-
-
-def check(model: Any) -> None:
-    """Raises if the network is none that can be built here.
-
-    Raises:
-        ConfigError: it names what cannot be exported.
-    """
-    parts = (
-        ("backbone", SlidingCNN),
-        ("encoder", StackedLSTMEncoder),
-        ("decoder", AttentionDecoder),
-    )
-    for name, kind in parts:
-        found = getattr(model, name, None)
-        if type(found) is not kind:
-            raise ConfigError(
-                f"the model's {name} is {type(found).__name__}; a TensorFlow export knows "
-                f"{kind.__name__} alone"
-            )
-    odd = None
-    if getattr(model, "mask_padding", False):
-        odd = "mask_padding=True"
-    elif getattr(model, "with_preprocessor", False):
-        odd = "a preprocessor"
-    elif model.encoder.cell != "lstm" or not model.encoder.rnn.bidirectional:
-        odd = "an encoder that is no bidirectional LSTM"
-    elif not model.encoder.return_state:
-        odd = "an encoder that keeps its state to itself"
-    if odd:
-        raise ConfigError(
-            f"the model has {odd}, which a TensorFlow export does not know; models of "
-            "configs/aocr_original.py can be exported"
-        )
 
 
 def _array(tensor: Any) -> Any:
@@ -57,11 +20,11 @@ def _array(tensor: Any) -> Any:
 
 
 class Network:
-    """Builds the graph of a checked model.
+    """Builds the graph of a model.
 
     Args:
         tf: the module tensorflow.
-        model: ``AOCR`` in evaluation mode; see :func:`check`.
+        model: ``AOCR`` in evaluation mode that ``requirements.check_model`` lets pass.
     """
 
     def __init__(self, tf: Any, model: Any) -> None:
@@ -85,16 +48,19 @@ class Network:
         """Maps images [N, H, W, C], normalised, to T columns [N, channels]."""
         tf, x = self.tf, images
         for block, pool in zip(self.model.backbone.blocks, POOLS, strict=True):
-            kernel = _array(block.conv.weight).transpose(2, 3, 1, 0)
-            x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-            if block.norm is not None:
+            kernel, shift = _array(block.conv.weight).transpose(2, 3, 1, 0), None
+            if block.norm is not None:  # a scale and shift by now, of which the kernel takes one
                 norm = block.norm
                 scale = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
-                x = x * scale + (_array(norm.bias) - _array(norm.running_mean) * scale)
+                kernel = kernel * scale
+                shift = _array(norm.bias) - _array(norm.running_mean) * scale
+            x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+            if shift is not None:
+                x = tf.nn.bias_add(x, shift)
             x = tf.nn.relu(x)
             if pool is not None:
                 x = tf.nn.max_pool2d(x, pool, strides=pool, padding="SAME")
-        return tf.unstack(tf.squeeze(x, axis=1), axis=1)
+        return tf.unstack(tf.reduce_mean(x, axis=1), axis=1)  # of one row, or height_pool
 
     def _direction(self, columns: list[Any], suffix: str) -> tuple[list[Any], State]:
         """Runs one direction of an encoder layer; returns its outputs and last (c, h)."""

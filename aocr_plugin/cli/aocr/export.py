@@ -17,6 +17,6 @@ def run(args: argparse.Namespace) -> int:
     words += ["--force"] if args.force else []
     announce(tool_line("export_tensorflow", words))
 
-    from aocr_plugin.cli import export
+    from aocr_plugin.cli import export_tensorflow
 
-    return export.export(export.parse_args(words))
+    return export_tensorflow.export(export_tensorflow.parse_args(words))

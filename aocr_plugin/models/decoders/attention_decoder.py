@@ -47,8 +47,7 @@ class AttentionDecoder(BaseDecoder):
             state. "zero": zeros, for encoders that give no state.
         max_seq_len: most steps L of greedy decoding; a label may have max_seq_len - 2
             characters (the original's ``max_prediction`` is ``max_seq_len - 2``).
-        temperature: what logits are divided by before probabilities are taken of them;
-            ``tools/calibrate.py`` fits it. Greedy texts are the same whatever it is.
+        temperature: what logits are divided by for probabilities; see ``tools/calibrate.py``.
         beam_width: see :class:`SearchSettings`, and so for the next four; the default is greedy.
         nbest: texts wanted.
         allowed: the only characters that may occur.
@@ -58,15 +57,14 @@ class AttentionDecoder(BaseDecoder):
             does. Texts and scores are the same; the probability over all steps (aocr's) can
             only be had without.
         keep_attention: put the attention weights [L, T] of each image into its prediction.
-        dropout: probability of dropping a value of the output layer's input while training
-            (none in the original).
+        dropout: of the output layer's input while training (none in the original).
         height_pool: see :class:`StackedLSTMEncoder`; used where there is no encoder.
         module_loss: config of the loss.
         postprocessor: config of the postprocessor.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: another argument is out of range, the dictionary has no start or end symbol,
+        ValueError: another argument is out of range, the dictionary lacks start or end symbol,
             or the loss is another than ``SequenceCELoss``.
         ConfigError: a search argument is out of range, or no text can satisfy the constraints.
     """
