@@ -106,7 +106,7 @@ def read_record_samples(
                     continue
                 try:
                     label = records.decode_text(features["label"], encoding)
-                except (ValueError, LookupError) as error:
+                except ValueError as error:
                     report.note("broken_record", number, f"its label is not {encoding} ({error})")
                     continue
                 comment = features.get("comment")

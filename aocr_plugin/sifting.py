@@ -13,6 +13,7 @@ REASONS = {
     "missing_image": "put the images where the paths point, or set data_root",
     "broken_image": "replace the files, or take their lines out",
     "broken_record": "make the TFRecord file anew from its annotation file",
+    "unreadable_rest": "make the TFRecord file anew: everything behind this place is lost",
     "missing_label": "write the feature 'label' (bytes) into each record, '' for an empty one",
     "empty_label": "allowed unless its policy is set to 'error' or 'skip'",
     "unknown_character": "set the dictionary's charset or letter_case to hold them, "
@@ -22,7 +23,14 @@ REASONS = {
 }
 """Every reason for which a sample may be rejected, and the mend."""
 
-_UNUSABLE = ("malformed_line", "missing_image", "broken_image", "broken_record", "missing_label")
+_UNUSABLE = (
+    "malformed_line",
+    "missing_image",
+    "broken_image",
+    "broken_record",
+    "unreadable_rest",
+    "missing_label",
+)
 POLICIES = ("skip", "error", "keep")
 _TRAINING = dict.fromkeys(REASONS, "skip") | {"empty_label": "keep"}
 _TESTING = _TRAINING | {
@@ -148,7 +156,9 @@ class Report:
             if self.policy[reason] == "skip"
         )
         if self.lines == 0:
-            raise AnnotationError(f"{self.name}: no line 'PATH LABEL' in it; is it the right file?")
+            raise AnnotationError(
+                f"{self.name}: no line 'PATH LABEL' and no record in it; is it the right file?"
+            )
         if self.kept == 0:
             raise AnnotationError(f"{self.table()}\nno sample is left. What to change:{mends}")
         if self.rejected > max_rejected * self.lines:
@@ -183,15 +193,15 @@ def sift(
     """
     kept = []
     for sample in samples:
-        keep, label = True, sample.label
+        keep, label, place = True, sample.label, f" ({sample.path})"
         if not label:
             keep &= report.note("empty_label", sample.line, f"{sample.path} has an empty label")
         unknown = unknown_characters(label) if unknown_characters else ()
         if unknown:
-            detail = f"label {label!r} has {describe(unknown[0])}, not in the charset"
+            detail = f"label {label!r} has {describe(unknown[0])}, not in the charset{place}"
             keep = report.note("unknown_character", sample.line, detail) and keep
         if max_label_length is not None and len(label) > max_label_length:
-            detail = f"label {label!r} has {len(label)} characters, limit {max_label_length}"
+            detail = f"label {label!r} has {len(label)} characters, limit {max_label_length}{place}"
             keep = report.note("label_too_long", sample.line, detail) and keep
         if max_width is not None and sample.size is not None and sample.size[0] > max_width:
             detail = f"{sample.path} is {sample.size[0]} pixels wide, limit {max_width}"

@@ -82,7 +82,8 @@ def trained(folder):
         stdout=subprocess.DEVNULL,
         stderr=(folder / "err.txt").open("w"),
         env=environment(),
-    )
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # a test run in the background ignores Ctrl-C, and so would its children
     deadline = time.monotonic() + 1200
     while not (folder / "checkpoints" / "best.pth").exists():
         assert process.poll() is None, (folder / "err.txt").read_text()[-3000:]

@@ -167,7 +167,12 @@ def test_faults_of_tfrecords_are_counted_with_record_and_offset(faulty):
     faults = report()
     found = read_record_samples(str(faulty), faults)
     assert [(s.label, s.line) for s in found] == [("A", 1), ("E", 6)]
-    assert faults.counts == {"missing_label": 1, "broken_record": 3, "broken_image": 1}
+    assert faults.counts == {
+        "missing_label": 1,
+        "broken_record": 2,
+        "broken_image": 1,
+        "unreadable_rest": 1,
+    }
     assert (faults.lines, faults.kept) == (7, 2)
     assert "record 2 at byte" in faults.examples["missing_label"]
     with pytest.raises(AnnotationError, match=r"record 3 at byte .* has no feature 'image'"):

@@ -136,7 +136,7 @@ def test_every_flipped_bit_is_found_and_the_other_records_stay(tmp_path):
             assert len(source) == 1
             assert source.fault == (
                 f"record 2 at byte {starts[1]}: its length is damaged, so that nothing behind it "
-                "can be found"
+                f"can be found ({len(whole) - starts[1]} of {len(whole)} bytes)"
             )
         else:
             assert source.features(3) == RECORDS[2]

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from aocr_plugin import charset, images
+from aocr_plugin import charset, images, storage
 from aocr_plugin.cli.common import add_traceback_flag, guarded
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.formats import records, writing
@@ -49,7 +49,7 @@ def _checked(args: argparse.Namespace, kind: str, report: Report) -> Iterator[re
         AnnotationError: there is none.
     """
     began = shown = time.monotonic()
-    total, done = records.count(args.source, kind), 0
+    total, done = records.count(args.source, kind, args.encoding), 0
     for record in records.read(args.source, kind, report, args.encoding):
         if args.check_images != "exists":
             try:
@@ -75,7 +75,7 @@ def convert(args: argparse.Namespace) -> int:
         ConfigError: source and destination are the same.
         AnnotationError: no record of the source can be used.
     """
-    if args.source == args.dest:
+    if storage.absolute(args.source) == storage.absolute(args.dest):
         raise ConfigError(f"{args.dest} is the source; give another name")
     kind = records.sniff(args.source)
     to = args.to or writing.kind_by_name(args.dest)

@@ -5,37 +5,81 @@ encoded file), ``label`` (text) and ``comment`` (the image's path). TensorFlow's
 would bring all of TensorFlow; the part of the format that is needed fits on a page.
 """
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Mapping
 
 from aocr_plugin.formats.wire import varint
 
 _LENGTH_DELIMITED = 2
+_FIRST, _SECOND = 1 << 3 | _LENGTH_DELIMITED, 2 << 3 | _LENGTH_DELIMITED  # tags of such fields
 _FIXED = {1: 8, 5: 4}  # wire types of fixed width, in bytes
 
 
-def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yields number, start and end of each length-delimited field; passes over all others.
+def _fields(data: bytes, place: int, end: int) -> list[tuple[int, int, int]]:
+    """Returns number, start and end of each length-delimited field; passes over all others.
+
+    Numbers of one byte, nearly all, are read without a call, which saves a sixth of the time.
 
     Raises:
         ValueError: this is no protobuf message.
     """
-    while start < end:
-        tag, start = varint(data, start)
-        number, kind = tag >> 3, tag & 7
+    found = []
+    while place < end:
+        tag = data[place]
+        if tag < 0x80:
+            place += 1
+        else:
+            tag, place = varint(data, place)
+        kind = tag & 7
         if kind == _LENGTH_DELIMITED:
-            length, start = varint(data, start)
-            if number == 0 or start + length > end:
-                raise ValueError("a field reaches beyond its message")
-            yield number, start, start + length
-            start += length
+            length = data[place]
+            if length < 0x80:
+                place += 1
+            else:
+                length, place = varint(data, place)
+            if tag < 8:
+                raise ValueError("a field of number 0")
+            found.append((tag >> 3, place, place + length))
+            place += length
         elif kind == 0:
-            _, start = varint(data, start)
+            _, place = varint(data, place)
         elif kind in _FIXED:
-            start += _FIXED[kind]
+            place += _FIXED[kind]
         else:
             raise ValueError(f"wire type {kind}")
-    if start > end:
+    if place > end:
         raise ValueError("a field reaches beyond its message")
+    return found
+
+
+def _plain(data: bytes) -> dict[str, bytes] | None:
+    """Reads an Example of single bytes values, as aocr and we write them, in half the time.
+
+    Returns:
+        The features, or None where there is anything else in it.
+    """
+    size, place = varint(data, 1)
+    end = place + size
+    features: dict[str, bytes] = {}
+    if data[0] != _FIRST or end != len(data):  # Example.features
+        return None
+    while place < end:
+        size, key = varint(data, place + 1)
+        stop = key + size
+        if data[place] != _FIRST or data[key] != _FIRST or stop > end:  # an entry, its key
+            return None
+        size, key = varint(data, key + 1)
+        place = key + size
+        name = data[key:place].decode("utf-8")
+        for tag in (_SECOND, _FIRST, _FIRST):  # its value: a Feature, a BytesList, the bytes
+            if data[place] != tag:
+                return None
+            size, place = varint(data, place + 1)
+            if place + size != stop:
+                return None
+        features[name] = data[place:stop]
+        place = stop
+    return features
 
 
 def parse(data: bytes) -> dict[str, bytes]:
@@ -48,6 +92,10 @@ def parse(data: bytes) -> dict[str, bytes]:
         ValueError: it is no Example.
     """
     features: dict[str, bytes] = {}
+    with contextlib.suppress(IndexError, ValueError):
+        plain = _plain(data)
+        if plain is not None:
+            return plain
     try:
         for number, start, end in _fields(data, 0, len(data)):
             if number != 1:  # Example.features

@@ -1,49 +1,20 @@
 """Labelled images out of any data set, one after the other. Needs no PyTorch."""
 
+import codecs
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aocr_plugin import annotations, storage
 from aocr_plugin.errors import AnnotationError, RecordError
-from aocr_plugin.formats import tfrecord
+from aocr_plugin.formats import lmdb_records, tfrecord
+from aocr_plugin.formats.record import Record as Record
+from aocr_plugin.formats.record import decode_text as decode_text
 from aocr_plugin.sifting import Report
 
 KINDS = ("annotations", "tfrecords", "lmdb", "jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An image, encoded, with its label.
-
-    Attributes:
-        number: line or record it comes from, from 1.
-        image: the encoded file.
-        label: the text.
-        comment: where the image came from, if that is known.
-    """
-
-    number: int
-    image: bytes
-    label: str
-    comment: str | None = None
-
-
-def decode_text(data: bytes, encoding: str = "auto") -> str:
-    """Decodes a label: UTF-8 or else the original's iso-8859-1, or a codec's name.
-
-    Raises:
-        ValueError: the bytes are not of that encoding.
-    """
-    if encoding != "auto":
-        return data.decode(encoding)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("iso-8859-1")
 
 
 def sniff(path: str) -> str:
@@ -65,20 +36,21 @@ def sniff(path: str) -> str:
     named = Path(path.removesuffix(".gz")).suffix in (".tfrecord", ".tfrecords")
     if named or tfrecord.looks_like_one(head):
         return "tfrecords"
-    first = next((line for line in head.splitlines() if line.strip()), b"")
+    lines = head.removeprefix(codecs.BOM_UTF8).splitlines()
+    first = next((line for line in lines if line.strip()), b"")
     return "jsonl" if first.lstrip().startswith(b"{") and b'"' in first else "annotations"
 
 
-def count(path: str, kind: str) -> int:
+def count(path: str, kind: str, encoding: str = "auto") -> int:
     """Returns how many lines or records there are, usable or not."""
     if kind == "tfrecords":
         return len(tfrecord.TFRecordFile(path))
     if kind == "lmdb":
-        with open_lmdb(path) as env, env.begin() as view:
-            return int(view.get(b"num-samples", b"0"))
+        with lmdb_records.opened(path) as view:
+            return lmdb_records.size(path, view)
     if kind == "jsonl":
-        return sum(1 for line in _text_of(path).splitlines() if line.strip())
-    return len(annotations.read(path))
+        return sum(1 for line in _text_of(path, encoding).split("\n") if line.strip())
+    return len(annotations.read(path, encoding))
 
 
 def read(path: str, kind: str, report: Report, encoding: str = "auto") -> Iterator[Record]:
@@ -99,7 +71,7 @@ def read(path: str, kind: str, report: Report, encoding: str = "auto") -> Iterat
     readers: dict[str, Callable[[str, Report, str], Iterator[Record]]] = {
         "annotations": _annotations,
         "tfrecords": _tfrecords,
-        "lmdb": _lmdb,
+        "lmdb": lmdb_records.read,
         "jsonl": _jsonl,
     }
     yield from readers[kind](path, report, encoding)
@@ -131,16 +103,18 @@ def _annotations(path: str, report: Report, encoding: str) -> Iterator[Record]:
             yield Record(line.number, loaded[0], line.label, line.path)
 
 
-def _text_of(path: str) -> str:
+def _text_of(path: str, encoding: str) -> str:
+    if encoding == "auto":
+        encoding = "utf-8"  # which JSON is in
     try:
-        return storage.read_bytes(path).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path}: cannot be read as JSON Lines in UTF-8 ({error})") from error
+        return annotations.decode(storage.read_bytes(path), encoding, path)
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _jsonl(path: str, report: Report, encoding: str) -> Iterator[Record]:
     folders, is_file = annotations.roots(path), annotations.Listing()
-    for number, line in enumerate(_text_of(path).splitlines(), start=1):
+    for number, line in enumerate(_text_of(path, encoding).split("\n"), start=1):
         if not line.strip():
             continue
         report.lines += 1
@@ -153,9 +127,21 @@ def _jsonl(path: str, report: Report, encoding: str) -> Iterator[Record]:
         if not isinstance(written, str) or not isinstance(label, str):
             report.note("malformed_line", number, "no texts 'filename' and 'text' in the object")
             continue
+        if not _is_text(written + label):
+            report.note("malformed_line", number, "half of a surrogate pair in the object's texts")
+            continue
         loaded = _load(written, number, folders, report, is_file)
         if loaded is not None:
             yield Record(number, loaded[0], label, written)
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text can be written; JSON's escapes may name what no encoding has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_features(
@@ -175,7 +161,7 @@ def read_features(
         except RecordError as error:
             report.note("broken_record", number, str(error))
             continue
-        place = f"record {number} at byte {source.offset(number)}"
+        place = f"{source.name}: record {number} at byte {source.offset(number)}"
         if "image" not in features:
             report.note("broken_record", number, f"{place} has no feature 'image'")
         elif "label" not in features:
@@ -184,7 +170,7 @@ def read_features(
             yield number, features
     if source.fault is not None:
         report.lines += 1
-        report.note("broken_record", len(source) + 1, f"{source.name}: {source.fault}")
+        report.note("unreadable_rest", len(source) + 1, f"{source.name}: {source.fault}")
 
 
 def _tfrecords(path: str, report: Report, encoding: str) -> Iterator[Record]:
@@ -197,36 +183,3 @@ def _tfrecords(path: str, report: Report, encoding: str) -> Iterator[Record]:
             report.note("broken_record", number, f"its label is not {encoding} ({error})")
             continue
         yield Record(number, features["image"], label, shown)
-
-
-def open_lmdb(path: str) -> Any:
-    """Opens an LMDB in MMOCR's layout for reading.
-
-    Raises:
-        AnnotationError: it cannot be opened.
-    """
-    import lmdb
-
-    try:
-        return lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
-    except lmdb.Error as error:
-        raise AnnotationError(f"{path}: cannot be opened as LMDB ({error})") from error
-
-
-def _lmdb(path: str, report: Report, encoding: str) -> Iterator[Record]:
-    with open_lmdb(path) as env, env.begin() as view:
-        total = view.get(b"num-samples")
-        if total is None or not total.isdigit():
-            raise AnnotationError(
-                f"{path}: no key 'num-samples'; MMOCR's layout has image-000000001, "
-                "label-000000001, … and num-samples"
-            )
-        for number in range(1, int(total) + 1):
-            report.lines += 1
-            image, label = view.get(b"image-%09d" % number), view.get(b"label-%09d" % number)
-            if image is None:
-                report.note("missing_image", number, f"no key image-{number:09d}")
-            elif label is None:
-                report.note("missing_label", number, f"no key label-{number:09d}")
-            else:
-                yield Record(number, bytes(image), decode_text(bytes(label), encoding))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from aocr_plugin import storage
 from aocr_plugin.atomic import atomic_file
-from aocr_plugin.errors import RecordError
+from aocr_plugin.errors import RecordError, StorageError
 from aocr_plugin.formats import example, framing, tfrecord_index
 
 _GZIP = b"\x1f\x8b"
@@ -45,17 +45,29 @@ def _unpacked(path: Path) -> Path:
     if out.exists():
         return out
     shown = time.monotonic()
-    with path.open("rb") as packed, gzip.open(packed) as source, atomic_file(out) as target:
-        try:
-            while block := source.read(_BLOCK):
+    try:
+        with path.open("rb") as packed, gzip.open(packed) as source, atomic_file(out) as target:
+            for block in _blocks(source):
                 target.write(block)
                 if time.monotonic() - shown > 5:
                     shown = time.monotonic()
                     done = packed.tell() / max(1, state.st_size)
                     print(f"{path}: {done:.0%} unpacked", file=sys.stderr)
-        except (EOFError, zlib.error, OSError):
-            target.write(_DAMAGED)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be unpacked into {storage.cache_folder()} ({error}); set "
+            "XDG_CACHE_HOME to a folder with room, or unpack the file with gunzip"
+        ) from error
     return out
+
+
+def _blocks(source: gzip.GzipFile) -> Iterator[bytes]:
+    """Yields all that can be unpacked, and a broken frame where the file itself is damaged."""
+    try:
+        while block := source.read1(_BLOCK):  # read() would lose what it has when it fails
+            yield block
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        yield _DAMAGED
 
 
 class TFRecordFile:
@@ -68,6 +80,7 @@ class TFRecordFile:
 
     Raises:
         RecordError: it cannot be opened, or is no TFRecord file at all.
+        StorageError: a gzip file cannot be unpacked into the cache.
     """
 
     def __init__(self, name: str | Path) -> None:
@@ -81,7 +94,13 @@ class TFRecordFile:
                     f"{name}: not a TFRecord file (its first 12 bytes are no record's length with "
                     "its checksum); make one with 'aocr dataset'"
                 )
-            self.path = _unpacked(path) if head.startswith(_GZIP) else path
+            self.path = path
+            if head.startswith(_GZIP):
+                self.path = _unpacked(path)
+                with self.path.open("rb") as file:
+                    head = file.read(framing.HEADER)
+                if head not in (b"", _DAMAGED) and framing.read_length(head) is None:
+                    raise RecordError(f"{name}: not a TFRecord file, but something else in gzip")
             self._offsets = tfrecord_index.load(self.path)
             self._file = os.open(self.path, os.O_RDONLY)
         except OSError as error:
@@ -111,10 +130,15 @@ class TFRecordFile:
             return None
         header = os.pread(self._file, framing.HEADER, end)
         length = framing.read_length(header)
-        if length is not None or len(header) < framing.HEADER:
+        if header == _DAMAGED:
+            what = "the gzip file is damaged or cut off here"
+        elif length is not None or len(header) < framing.HEADER:
             what = "the file is cut off in this record"
         else:
-            what = "its length is damaged, so that nothing behind it can be found"
+            what = (
+                "its length is damaged, so that nothing behind it can be found "
+                f"({self._size - end} of {self._size} bytes)"
+            )
         return f"record {len(self) + 1} at byte {end}: {what}"
 
     def _check(self, number: int, data: bytes, footer: bytes) -> bytes:
@@ -205,7 +229,7 @@ def read_uri(name: str) -> bytes:
         RecordError: the record is damaged or has no image.
     """
     path, _, number = name.removeprefix("tfrecord://").rpartition("#")
-    if not number.isdigit():
+    if not number.isascii() or not number.isdigit():
         raise FileNotFoundError(errno.ENOENT, "no record number, PATH#NUMBER, in the name", name)
     return read_image(path, int(number))
 

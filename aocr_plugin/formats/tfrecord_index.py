@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import mmap
 import os
 import sys
 import time
@@ -19,6 +18,7 @@ _VERSION = 1
 _HEAD = 3  # version, size and time of change of the file before the offsets
 _WORTH_KEEPING = 20_000  # records; fewer are found in a moment
 _SHOWN_EVERY = 5.0  # seconds between two lines of progress
+_BLOCK = 4096  # bytes read at once; a mapped file would count as this process's memory
 
 
 def _places(path: Path) -> list[Path]:
@@ -69,22 +69,20 @@ def scan(path: Path) -> NDArray[np.int64]:
     size = path.stat().st_size
     offsets, place = [0], 0
     began = shown = time.monotonic()
+    block, at = b"", 0  # bytes of the file, and where they begin in it
     with path.open("rb") as file:
-        if not size:
-            return np.zeros(1, np.int64)
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            while place < size:
-                length = framing.read_length(view[place : place + framing.HEADER])
-                if length is None or place + length + framing.OVERHEAD > size:
-                    break
-                place += length + framing.OVERHEAD
-                offsets.append(place)
-                if len(offsets) % 65_536 == 0 and time.monotonic() - shown > _SHOWN_EVERY:
-                    shown = time.monotonic()
-                    left = (shown - began) / place * (size - place)
-                    print(
-                        f"{path}: {len(offsets)} records found, {left:.0f} s left", file=sys.stderr
-                    )
+        while place < size:
+            if place + framing.HEADER > at + len(block):
+                block, at = os.pread(file.fileno(), _BLOCK, place), place
+            length = framing.read_length(block[place - at : place - at + framing.HEADER])
+            if length is None or place + length + framing.OVERHEAD > size:
+                break
+            place += length + framing.OVERHEAD
+            offsets.append(place)
+            if len(offsets) % 65_536 == 0 and time.monotonic() - shown > _SHOWN_EVERY:
+                shown = time.monotonic()
+                left = (shown - began) / place * (size - place)
+                print(f"{path}: {len(offsets)} records found, {left:.0f} s left", file=sys.stderr)
     return np.asarray(offsets, np.int64)
 
 
@@ -95,8 +93,9 @@ def load(path: Path) -> NDArray[np.int64]:
     """
     kept = _kept(path)
     if kept is None:
+        state = _state(path)  # before the walk, so that a file that grows meanwhile is walked again
         offsets = scan(path)
-        kept = np.concatenate([np.asarray(_state(path), np.int64), offsets])
-        if len(offsets) > _WORTH_KEEPING and os.access(path, os.R_OK):
+        kept = np.concatenate([np.asarray(state, np.int64), offsets])
+        if len(offsets) > _WORTH_KEEPING and _state(path) == state:
             _keep(path, kept)
     return kept[_HEAD:]

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ _SUFFIXES = {
 }
 _MAP_SIZE = 1 << 40  # bytes that an LMDB may grow to; it takes no more room than it holds
 _COMMIT_EVERY = 1_000  # records of an LMDB
+_OURS = re.compile(r"\d{9,}\.[a-z]+|(data|lock)\.mdb")
 
 
 def kind_by_name(out: str) -> str:
@@ -65,11 +67,12 @@ def write(
     Args:
         kind: "tfrecords", "annotations", "jsonl" or "lmdb".
         out: file to write, or folder of an LMDB; TFRecords may go to an object store. For
-            annotations and JSON Lines the images go to a folder ``NAME_images`` beside it.
+            annotations and JSON Lines the images go to a folder ``OUT_images`` beside it,
+            blanks in its name made underscores.
         records: taken one after the other; memory stays flat.
         comments: TFRecords: keep each record's comment.
         packed: TFRecords: as gzip.
-        force: overwrite.
+        force: overwrite; a folder only where nothing but a data set's images or LMDB is in it.
 
     Returns:
         The number of records written.
@@ -80,21 +83,33 @@ def write(
     """
     if storage.is_remote(out) and kind != "tfrecords":
         raise ConfigError(f"{out}: only TFRecords can be written into an object store")
-    taken = [out] if kind in ("tfrecords", "lmdb") else [out, _image_folder(out)]
-    for name in taken:
-        if not force and storage.exists(name):
+    folders = [] if kind == "tfrecords" else [out if kind == "lmdb" else _image_folder(out)]
+    for name in dict.fromkeys([out, *folders]):
+        found = storage.kind(name)
+        if found is None:
+            continue
+        if not force:
             raise ConfigError(f"{name} exists; give another name, or --force to overwrite it")
+        if (found == "directory") != (name in folders) or not _is_ours(name, found):
+            raise ConfigError(f"{name} exists and is no {kind} of ours; give another name")
     if kind == "tfrecords":
         return _tfrecords(out, records, comments, packed or out.endswith(".gz"))
     if kind == "lmdb":
         with _folder(out) as folder:
             return _lmdb(folder, records)
-    with _folder(_image_folder(out)) as folder, atomic_file(out) as file:
+    with atomic_file(out) as file, _folder(_image_folder(out)) as folder:
         return _lines(file, Path(folder), Path(_image_folder(out)).name, records, kind)
 
 
 def _image_folder(out: str) -> str:
-    return f"{os.path.splitext(out)[0]}_images"
+    """Returns where the images go: another folder for each name; blanks would end a line's path."""
+    home, name = os.path.split(out)
+    return os.path.join(home, re.sub(r"\s", "_", f"{name}_images"))
+
+
+def _is_ours(name: str, found: str) -> bool:
+    """Whether a folder holds nothing but what this module writes, and may be replaced."""
+    return found != "directory" or all(map(_OURS.fullmatch, os.listdir(name)))
 
 
 @contextlib.contextmanager
@@ -106,9 +121,13 @@ def _folder(out: str) -> Iterator[str]:
     try:
         yield partial
         os.chmod(partial, 0o755)  # noqa: S103, as of any new folder
+        old = tempfile.mkdtemp(prefix=f"{PARTIAL}{name}-", dir=home)
         if os.path.exists(out):
-            shutil.rmtree(out)
+            os.replace(out, old)
+        else:
+            os.rmdir(old)
         os.replace(partial, out)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
