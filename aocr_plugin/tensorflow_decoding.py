@@ -8,6 +8,8 @@ Needs neither TensorFlow nor PyTorch. Seen by comparing with TensorFlow 2.15:
 - Gray of a colour PNG is libpng's; see :mod:`aocr_plugin.png_gray`. 16 bits become 8 by dropping
   the lower ones; alpha is dropped, not blended.
 - EXIF orientation is not heeded.
+- What is cut off is refused. A damaged JPEG is read, to the same pixels, where libjpeg-turbo finds
+  a way on; a damaged PNG is refused.
 
 TensorFlow refuses gray GIF, animated GIF, gray CMYK, BMP, WebP and TIFF; here they are read all
 the same, of an animation the first frame. Colour profiles (``iCCP``) are not heeded.
@@ -29,9 +31,21 @@ _PNG, _JPEG, _GIF = b"\x89PNG", b"\xff\xd8", b"GIF8"
 _BLACK_IS_FULL = b"Adobe"  # Adobe's marker: CMYK is stored inverted
 
 
+def _decode_jpeg(data: bytes, colorspace: str) -> NDArray[np.uint8]:
+    """Decodes with libjpeg-turbo, which goes on where a damaged stream lets it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        data, colorspace=colorspace, fastdct=True, fastupsample=False, strict=False
+    )
+    return pixels
+
+
 def _cmyk(data: bytes) -> NDArray[np.uint8]:
     """Returns a CMYK JPEG as BGR."""
-    inks = simplejpeg.decode_jpeg(data, colorspace="CMYK", fastdct=True, fastupsample=False)
+    inks = _decode_jpeg(data, "CMYK")
     parts = inks.astype(np.int64)
     if _BLACK_IS_FULL not in data[: data.find(b"\xff\xda")]:
         parts = 255 - parts
@@ -44,9 +58,7 @@ def _jpeg(data: bytes, name: str, gray: bool) -> NDArray[np.uint8]:
         if simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK"):
             pixels = _cmyk(data)
             return png_gray.to_gray(pixels, png_gray.Ancillary()) if gray else pixels
-        pixels = simplejpeg.decode_jpeg(
-            data, colorspace="GRAY" if gray else "BGR", fastdct=True, fastupsample=False
-        )
+        pixels = _decode_jpeg(data, "GRAY" if gray else "BGR")
     except ValueError as error:
         raise ImageError(f"{name}: not a JPEG that can be decoded ({error})") from error
     return pixels[:, :, 0] if gray else pixels

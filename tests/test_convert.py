@@ -3,9 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from tensorflow_side import run_tensorflow
 
 import aocr_plugin  # noqa: F401
 from aocr_plugin.cli.convert import main
+
+_SAVE = """
+variables = np.load(sys.argv[1])
+tf.compat.v1.disable_eager_execution()
+with tf.compat.v1.Session() as session:
+    made = [tf.compat.v1.Variable(variables[n], name=n.replace("|", "/")) for n in variables.files]
+    trained = [v for v in made if v.dtype.base_dtype == tf.float32]
+    tf.compat.v1.train.AdadeltaOptimizer().apply_gradients([(v, v) for v in trained])
+    session.run(tf.compat.v1.global_variables_initializer())
+    tf.compat.v1.train.Saver().save(session, sys.argv[2] + "/model.ckpt", global_step=12)
+"""
 
 
 def variables(symbols=39, cell="lstm", layers=2, hidden=4, embed=5, channels=1, norm="BatchNorm"):
@@ -87,6 +99,20 @@ def test_names_of_tensorflow_1_choose_its_resizing_unless_told(weights):
     assert (canvas["kernel"], canvas["max_width"]) == ("tensorflow1", 300)
     _, made = weights("--tensorflow", "2", "--force")
     assert made["meta"]["aocr"]["test_pipeline"][2]["kernel"] == "tensorflow2"
+
+
+def test_a_folder_of_tensorflows_saver_gives_the_same(weights, tmp_path, capsys):
+    _, expected = weights(cell="gru")
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    run_tensorflow(_SAVE, tmp_path / "w.npz", folder)
+    assert main([str(folder), str(tmp_path / "saved.pth"), "--use-gru"]) == 0
+    assert "trained 12 steps under TensorFlow 1" in capsys.readouterr().out
+    found = torch.load(tmp_path / "saved.pth", weights_only=True)
+    assert found["meta"] == expected["meta"]
+    assert found["state_dict"].keys() == expected["state_dict"].keys()
+    for name, value in found["state_dict"].items():
+        assert torch.equal(value, expected["state_dict"][name]), name
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Checkpoints that TensorFlow wrote, read without it."""
 
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -9,9 +10,10 @@ import pytest
 from conftest import DATA, ROOT, need
 from tensorflow_side import run_tensorflow
 
-from aocr_plugin.conversion.sorted_table import MAGIC, unsnap
+from aocr_plugin.conversion.sorted_table import MAGIC, read_table, unsnap
 from aocr_plugin.conversion.tensorflow_checkpoint import read_checkpoint
 from aocr_plugin.errors import CheckpointError
+from aocr_plugin.formats.framing import masked_crc
 
 _WRITE = """
 from pathlib import Path
@@ -179,6 +181,45 @@ def test_truncated_data_name_the_variable(plates):
         file.truncate(30_000_000)
     with pytest.raises(CheckpointError, match=r"truncated: \S+ lies at .* the file has 30000000"):
         read_checkpoint(plates)
+
+
+def varint(number):
+    """Returns a number as the table keeps it."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def snappy_table(entries):
+    """Returns a table of one compressed block; TensorFlow itself writes none."""
+
+    def block(pairs):
+        rows = [varint(0) + varint(len(k)) + varint(len(v)) + k + v for k, v in pairs]
+        plain = b"".join(rows) + struct.pack("<2I", 0, 1)
+        pieces = [plain[i : i + 60] for i in range(0, len(plain), 60)]
+        packed = varint(len(plain)) + b"".join(bytes([len(p) - 1 << 2]) + p for p in pieces)
+        return packed + b"\1" + struct.pack("<I", masked_crc(packed + b"\1")), len(packed)
+
+    data, size = block(sorted(entries.items()))
+    index, index_size = block([(max(entries), varint(0) + varint(size))])
+    footer = varint(0) + varint(0) + varint(len(data)) + varint(index_size)
+    return data + index + footer.ljust(40, b"\0") + MAGIC.to_bytes(8, "little")
+
+
+def test_an_index_of_snappy_blocks(plates):
+    index, expected = plates / "model.ckpt.index", read_checkpoint(plates)
+    index.write_bytes(snappy_table(read_table(index.read_bytes())))
+    found = read_checkpoint(plates)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_snappy_blocks_of_another_library():
+    packed = "6310636f6e765f01050c312f57200108050d00322e0d0000332e0d0076270008616263460300"
+    names = b"conv_conv1/W conv_conv2/W conv_conv3/W "
+    assert unsnap(bytes.fromhex(packed)) == names * 2 + b"abc" * 7
 
 
 def test_snappy_blocks_by_the_formats_description():
