@@ -21,6 +21,12 @@ def need(path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Tests leave the user's cache alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(params=["lstm_captcha5", "gru_plates"])
 def golden(request) -> Path:
     """Folder of weights and outputs recorded from the original."""

@@ -25,6 +25,10 @@ _PACKAGES = (
     "setuptools",
     "rapidfuzz",
     "imgaug",
+    "lmdb",
+    "fsspec",
+    "simplejpeg",
+    "google-crc32c",
 )
 _ALTERNATIVES = {"mmcv": "mmcv-lite", "opencv-python": "opencv-python-headless"}
 _CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"
@@ -34,10 +38,12 @@ from aocr_plugin import mends
 import mmocr.registry
 import aocr_plugin.register
 import torch
+import google_crc32c
 from aocr_plugin.engine.optim_wrapper import cpu_bf16_pays
 print("PROBE" + json.dumps(dict(
     mended=mends.APPLIED,
     reasons=mends.reasons(),
+    crc=google_crc32c.implementation,
     gpus=[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     threads=torch.get_num_threads(),
     bf16=cpu_bf16_pays(),
@@ -151,6 +157,8 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(mended, list) and isinstance(reasons, dict):
         for name in mended:
             print(f"  {name}: {reasons[name]}")
+    if found["crc"] != "c":
+        print("google-crc32c runs in pure Python here: reading TFRecords is slow")
     gpus = found["gpus"]
     print("GPU: " + (", ".join(gpus) if isinstance(gpus, list) and gpus else "none"))
     print(f"CPU threads: {found['threads']}; bfloat16 is {'' if found['bf16'] else 'not '}faster")
