@@ -170,6 +170,7 @@ def trained(tmp_path_factory):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_tool_writes_a_checkpoint_that_differs_in_the_temperature_alone(trained, capsys):
     from aocr_plugin import Recognizer
     from aocr_plugin.cli.calibrate import main
@@ -198,6 +199,7 @@ def test_tool_writes_a_checkpoint_that_differs_in_the_temperature_alone(trained,
     assert found["temperature"] == temperature
 
 
+@pytest.mark.slow
 def test_tool_names_what_cannot_be(trained, capsys):
     from aocr_plugin.cli.calibrate import calibrate, main, parse_args
 

@@ -101,6 +101,7 @@ def test_names_of_tensorflow_1_choose_its_resizing_unless_told(weights):
     assert made["meta"]["aocr"]["test_pipeline"][2]["kernel"] == "tensorflow2"
 
 
+@pytest.mark.slow
 def test_a_folder_of_tensorflows_saver_gives_the_same(weights, tmp_path, capsys):
     _, expected = weights(cell="gru")
     folder = tmp_path / "checkpoints"

@@ -1,6 +1,7 @@
 """The original's resizing, and its choice of a size, against TensorFlow's own arithmetic."""
 
 import numpy as np
+import pytest
 from tensorflow_side import run_tensorflow
 
 from aocr_plugin import bicubic
@@ -36,6 +37,7 @@ np.savez(sys.argv[2], **out)
 _EDGES = [(1, 1), (1, 3000), (3000, 1), (32, 86), (32, 87), (33, 86), (33, 89), (31, 86), (10, 27)]
 
 
+@pytest.mark.slow
 def test_both_bicubic_kernels_on_random_sizes(tmp_path):
     rng = np.random.default_rng(0)
     cases = {}
@@ -53,6 +55,7 @@ def test_both_bicubic_kernels_on_random_sizes(tmp_path):
         np.testing.assert_allclose(found, resized[key], atol=3e-4, rtol=0, err_msg=key)
 
 
+@pytest.mark.slow
 def test_canvas_of_random_sizes_is_tensorflows(tmp_path):
     from aocr_plugin.datasets.canvas import AOCRCanvas
 

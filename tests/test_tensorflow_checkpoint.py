@@ -72,6 +72,7 @@ def plates(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_number_type_of_tensorflows_saver(written):
     expected = {n.replace("|", "/"): v for n, v in np.load(written / "values.npz").items()}
     found = read_checkpoint(written / "saver" / "model.ckpt-7")
@@ -81,6 +82,7 @@ def test_every_number_type_of_tensorflows_saver(written):
         np.testing.assert_array_equal(value, expected[name])
 
 
+@pytest.mark.slow
 def test_shards_and_an_index_of_several_blocks(written):
     assert (written / "shards" / "many.index").stat().st_size > 400_000
     found = read_checkpoint(written / "shards")
@@ -94,6 +96,7 @@ def test_shards_and_an_index_of_several_blocks(written):
         read_checkpoint(written / "shards" / "many")
 
 
+@pytest.mark.slow
 def test_any_name_of_a_checkpoint_will_do(written, tmp_path):
     folder = tmp_path / "moved"
     shutil.copytree(written / "saver", folder)
@@ -120,6 +123,7 @@ def test_any_name_of_a_checkpoint_will_do(written, tmp_path):
         read_checkpoint(tmp_path / "gone")
 
 
+@pytest.mark.slow
 def test_format_v1_and_partitions_are_named(written):
     with pytest.raises(CheckpointError, match="old format V1; read it with TensorFlow's Saver"):
         read_checkpoint(written / "old.ckpt")

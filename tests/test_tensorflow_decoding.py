@@ -108,6 +108,7 @@ def compare(folder, tmp_path):
     return equal, refused
 
 
+@pytest.mark.slow
 def test_every_kind_of_file_bit_by_bit(tmp_path):
     folder = tmp_path / "files"
     folder.mkdir()
@@ -118,6 +119,7 @@ def test_every_kind_of_file_bit_by_bit(tmp_path):
     assert compare(folder, tmp_path) == (248, 0)
 
 
+@pytest.mark.slow
 def test_damaged_and_cut_files_are_taken_or_refused_as_by_tensorflow(tmp_path):
     folder = tmp_path / "files"
     folder.mkdir()
@@ -135,6 +137,7 @@ def test_damaged_and_cut_files_are_taken_or_refused_as_by_tensorflow(tmp_path):
     assert equal > 60 and refused > 150 and equal + refused == 300
 
 
+@pytest.mark.slow
 @pytest.mark.parity
 @pytest.mark.parametrize("name", ["plates_us", "captcha6_plain", "icdar15"])
 def test_real_files_bit_by_bit(name, tmp_path):
