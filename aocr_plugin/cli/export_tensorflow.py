@@ -4,7 +4,6 @@ import argparse
 import sys
 
 from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded
-from aocr_plugin.errors import ImageError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,49 +26,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--images",
         nargs="+",
         metavar="FILE|DIR|GLOB",
-        help="compare on these too. OpenCV decodes JPEGs and colour PNGs to other pixels than "
-        "TensorFlow, so that a model with LoadImageFromFile may differ there",
+        help="compare on these too, beside images made on the spot; annotation files and "
+        "TFRecords will do",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite")
+    parser.add_argument(
+        "--force", action="store_true", help="write to a folder that holds files, and over them"
+    )
     add_traceback_flag(parser)
     return parser.parse_args(argv)
 
 
-def _images(sources: list[str]) -> list[tuple[str, bytes]]:
-    """Returns names and bytes of the images that sources name.
-
-    Raises:
-        ImageError: one cannot be read.
-    """
-    from aocr_plugin import images, storage
-    from aocr_plugin.inference.sources import expand
-
-    found = []
-    for name in (name for source in sources for name in expand(source)):
-        try:
-            data = storage.read_bytes(name)
-        except OSError as error:
-            raise ImageError(f"{name}: cannot read the image file ({error.strerror})") from error
-        images.check_bytes(data, name)
-        found.append((name, data))
-    return found
-
-
 def export(args: argparse.Namespace) -> int:
     """Exports; returns the exit code."""
-    from aocr_plugin.export import savedmodel
-    from aocr_plugin.export.sample_images import word_images
+    from aocr_plugin.export import savedmodel, tensorflow_files
 
     savedmodel.export(
         args.checkpoint,
         args.out_dir,
         fmt=args.format,
         strict=args.strict,
-        images=[*word_images(), *_images(args.images or [])],
+        images=args.images,
         force=args.force,
         report=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(f"{args.out_dir}/{savedmodel.FORMATS[args.format]}")
+    print(f"{args.out_dir}/{tensorflow_files.FORMATS[args.format]}")
     return 0
 
 

@@ -1,25 +1,69 @@
-"""Images of words to compare an export on, made on the spot."""
+"""Images to compare an export on: some made on the spot, and what the user names."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from aocr_plugin import images, storage
+from aocr_plugin.errors import ImageError
+from aocr_plugin.formats import records
+from aocr_plugin.inference.sources import EXTENSIONS, expand
+from aocr_plugin.sifting import Report, policies
+
 _SIZES = ((60, 160), (20, 70), (32, 86), (33, 100), (90, 60), (48, 400), (10, 8), (64, 180))
+_FORMS = ((".png", False), (".png", True), (".jpg", True))  # file type, whether coloured
+_FAULTS = ("malformed_line", "missing_image", "broken_image", "broken_record", "missing_label")
 
 
 def word_images(seed: int = 0) -> list[tuple[str, bytes]]:
-    """Returns names and PNG files, gray, of several sizes: small, high and wide ones too.
+    """Returns names and files of made images: gray PNGs, colour PNGs and JPEGs.
 
-    Gray PNGs are decoded to the same pixels by every library.
+    They are of several sizes: some fit the original's canvas, others are higher, wider or both.
     """
     rng = np.random.default_rng(seed)
     made = []
-    for number, (height, width) in enumerate(_SIZES * 2):
-        image = rng.integers(180, 255, (height, width)).astype(np.uint8)
-        word = "".join(rng.choice(list("ACDEFHJKLMNPRTUVXY347"), 5))
-        scale = min(height / 30, width / 100)
-        place = (int(width * 0.05), int(height * 0.7))
-        thickness = max(1, int(2 * scale))
-        cv2.putText(image, word, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (20,), thickness)
-        data = cv2.imencode(".png", image)[1].tobytes()
-        made.append((f"made image {number} of {width} x {height} pixels", data))
+    for height, width in _SIZES:
+        for suffix, coloured in _FORMS:
+            image = rng.integers(180, 255, (height, width, 3)).astype(np.uint8)
+            word = "".join(rng.choice(list("ACDEFHJKLMNPRTUVXY347"), 5))
+            scale = min(height / 30, width / 100)
+            place = (int(width * 0.05), int(height * 0.7))
+            ink = rng.integers(0, 160, 3).tolist()
+            thickness = max(1, int(2 * scale))
+            cv2.putText(image, word, place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness)
+            data = cv2.imencode(suffix, image if coloured else image[:, :, 0])[1].tobytes()
+            kind = f"{'colour' if coloured else 'gray'} {suffix[1:].upper()}"
+            made.append((f"made {kind} of {width} x {height} pixels", data))
     return made
+
+
+def _encoded(source: str) -> Iterator[tuple[str, bytes]]:
+    """Yields names and bytes of the images that a source names."""
+    if Path(source).is_file() and Path(source).suffix.lower() not in EXTENSIONS:
+        report = Report(source, policies(dict.fromkeys(_FAULTS, "error"), testing=True))
+        for record in records.read(source, records.sniff(source), report):
+            yield record.comment or f"{source}, record {record.number}", record.image
+        return
+    for name in expand(source):
+        try:
+            yield name, storage.read_bytes(name)
+        except OSError as error:
+            raise ImageError(f"{name}: cannot read the image file ({error.strerror})") from error
+
+
+def given_images(sources: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Returns names and files of the images that a user names.
+
+    Args:
+        sources: images, folders, patterns; annotation files, TFRecords or JSON Lines.
+
+    Raises:
+        ImageError: a file cannot be read, or is no whole image.
+        AnnotationError: a data set cannot be read, or names an image that cannot.
+    """
+    found = [image for source in sources for image in _encoded(source)]
+    for name, data in found:
+        images.check_bytes(data, name)
+    return found

@@ -37,7 +37,7 @@ class Graph:
     def _pixels(self, encoded: Any) -> Any:
         """Decodes an image and puts it on the canvas; [H, W, C]. See ``datasets/canvas.py``."""
         tf, canvas = self.tf, self.canvas
-        image = tf.io.decode_png(encoded, channels=self.channels)  # takes JPEG, GIF, BMP too
+        image = tf.io.decode_png(encoded, channels=self.channels)  # JPEG too, and GIF in colour
         size = tf.shape(image)
         height, width = size[0], size[1]
         fitting = tf.cast(tf.math.ceil(tf.truediv(width, height) * canvas.height), tf.int32)

@@ -39,7 +39,8 @@ class Network:
 
     def linear(self, x: Any, layer: nn.Linear, name: str) -> Any:
         """Applies a linear layer to x [..., in]; ``name`` is for its weights."""
-        x = self.tf.tensordot(x, self.constant(f"{name}_kernel", lambda: _array(layer.weight).T), 1)
+        kernel = self.constant(f"{name}_kernel", lambda: _array(layer.weight).T)
+        x = self.tf.matmul(x, kernel) if len(x.shape) == 2 else self.tf.tensordot(x, kernel, 1)
         if layer.bias is None:
             return x
         return x + self.constant(f"{name}_bias", lambda: _array(layer.bias))
@@ -152,7 +153,7 @@ class Network:
                 new_state.extend(layer_state)
             state = new_state
             query = self.linear(tf.concat(state, 1), step.query, "query")
-            scores = tf.tensordot(tf.tanh(keys + query[:, None, :]), score, 1)
+            scores = tf.reduce_sum(tf.tanh(keys + query[:, None, :]) * score, axis=2)
             attention = tf.nn.softmax(scores, axis=1)
             context = tf.reduce_sum(attention[:, :, None] * memory, axis=1)
             logits.append(self.linear(tf.concat([out, context], 1), decoder.output, "output"))
