@@ -194,6 +194,24 @@ def test_check_of_a_whole_set(words, capsys):
     assert "all images are whole" in capsys.readouterr().out
 
 
+def test_check_and_stats_of_an_empty_file(tmp_path, capsys):
+    (tmp_path / "empty.txt").write_text("")
+    for command in ("check", "stats"):
+        assert main([command, str(tmp_path / "empty.txt")]) == 2
+        assert "is it the right file?" in capsys.readouterr().err
+
+
+def test_dataset_writes_over_tfrecords_and_over_nothing_else(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = words.read_bytes()
+    assert main(["dataset", str(words), str(words)]) == 2
+    assert "exists and is no TFRecord file" in capsys.readouterr().err
+    assert words.read_bytes() == before
+    assert main(["dataset", str(words), str(tmp_path)]) == 2
+    for _ in range(2):
+        assert main(["dataset", str(words), "new/out.tfrecords"]) == 0
+
+
 def test_unknown_dataset_is_one_clear_line(tmp_path, capsys):
     assert main(["train", str(tmp_path / "none.tfrecords")]) == 2
     assert "none.tfrecords" in capsys.readouterr().err

@@ -23,9 +23,15 @@ class _Quarantine(Report):
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks every image; returns 1 where one is bad."""
+    """Checks every image; returns 1 where one is bad.
+
+    Raises:
+        AnnotationError: the data set cannot be read, or is empty.
+    """
     report = _Quarantine(args.dataset_path)
     read(args.dataset_path, report, letter_case="unchanged", check_images="decode")
+    if report.lines == 0:
+        report.check(max_rejected=1.0)  # raises: there is nothing in it
     print(report.table())
     if not report.faults:
         print("all images are whole")

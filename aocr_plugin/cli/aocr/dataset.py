@@ -4,9 +4,9 @@ import argparse
 import dataclasses
 from collections.abc import Iterator
 
-from aocr_plugin import annotations, images
+from aocr_plugin import annotations, images, storage
 from aocr_plugin.cli.aocr.native import announce, tool_line
-from aocr_plugin.errors import ImageError
+from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.event_log import EventLog
 from aocr_plugin.formats import records, writing
 from aocr_plugin.sifting import Report, policies
@@ -38,12 +38,27 @@ def _pairs(args: argparse.Namespace, report: Report, log: EventLog) -> Iterator[
     log.write(f"Longest label ({len(longest)}): {longest}", "dataset", longest=longest)
 
 
+def _check_output(args: argparse.Namespace) -> None:
+    """Refuses to write over anything but TFRecords, which the original overwrites too.
+
+    Raises:
+        ConfigError: something else has that name.
+    """
+    out = args.output_path
+    if not storage.exists(out):
+        return
+    if storage.kind(out) != "file" or records.sniff(out) != "tfrecords":
+        raise ConfigError(f"{out} exists and is no TFRecord file; give another name for the output")
+
+
 def run(args: argparse.Namespace) -> int:
     """Writes the TFRecords; returns the exit code.
 
     Raises:
         AnnotationError: the annotation file cannot be read, or none of its images.
+        ConfigError: the output is there already and no TFRecord file.
     """
+    _check_output(args)
     words = [args.annotations_path, args.output_path, "--force"]
     words += ["--letter-case", "upper"] if args.force_uppercase else []
     words += ["--save-filename"] if args.save_filename else []
