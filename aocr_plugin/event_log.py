@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from aocr_plugin.plain_json import without_nan
+
 
 class EventLog:
     """Writes each event as a line of the original's form, and as a JSON object.
@@ -44,7 +46,7 @@ class EventLog:
         print(full, file=self._text, flush=True)
         if self.echo:
             print(full, file=sys.stderr, flush=True)
-        entry = {"event": event, "time": round(now, 3), **facts}
+        entry = without_nan({"event": event, "time": round(now, 3), **facts})
         print(json.dumps(entry, ensure_ascii=False), file=self._json, flush=True)
 
     def close(self) -> None:

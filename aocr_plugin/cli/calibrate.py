@@ -3,9 +3,10 @@
 import argparse
 import io
 import sys
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
+from aocr_plugin import storage
 from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded, load_config
 from aocr_plugin.errors import CheckpointError, ConfigError
 
@@ -86,7 +87,6 @@ def calibrate(args: argparse.Namespace) -> int:
     import numpy as np
     import torch
 
-    from aocr_plugin.atomic import write_atomically
     from aocr_plugin.evaluation import calibration
     from aocr_plugin.inference.calibration import read_all
 
@@ -113,15 +113,19 @@ def calibrate(args: argparse.Namespace) -> int:
     loaded["meta"]["aocr"]["model"]["decoder"]["temperature"] = fit.temperature
     buffer = io.BytesIO()
     torch.save(loaded, buffer)
-    path = Path(args.checkpoint)
-    out = Path(args.out) if args.out else path.with_name(f"{path.stem}-calibrated{path.suffix}")
+    name = PurePosixPath(args.checkpoint).name
+    stem, _, suffix = name.rpartition(".")
+    out = args.out or storage.join(
+        storage.parent(args.checkpoint),
+        f"{stem}-calibrated.{suffix}" if stem else f"{name}-calibrated",
+    )
     try:
-        write_atomically(buffer.getvalue(), out)
+        storage.write_bytes(out, buffer.getvalue())
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be written ({error.strerror})") from error
     print(f"{out}: temperature {fit.temperature:.3f}")
     if args.picture:
-        _draw(series, args.picture, f"{path.name} on the validation set")
+        _draw(series, args.picture, f"{name} on the validation set")
     return 0
 
 

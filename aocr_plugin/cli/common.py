@@ -30,6 +30,21 @@ def add_traceback_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def whole_from(least: int) -> Callable[[str], int]:
+    """Returns a parser of whole numbers from ``least`` on; argparse prints its error."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {least} on")
+        return number
+
+    return parse
+
+
 def guarded(
     main: Callable[[argparse.Namespace], int],
     parse_args: Callable[[list[str] | None], argparse.Namespace],

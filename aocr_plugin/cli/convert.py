@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aocr_plugin import charset, storage
 from aocr_plugin.cli.aocr.native import find_config
-from aocr_plugin.cli.common import add_traceback_flag, guarded
+from aocr_plugin.cli.common import add_traceback_flag, guarded, whole_from
 from aocr_plugin.errors import CheckpointError
 
 
@@ -31,9 +31,11 @@ def parse_args(argv: list[str] | None = None, prog: str = "convert.py") -> argpa
         "an npz file of every variable by name, with / or | between its parts",
     )
     parser.add_argument("out", help="checkpoint to write, NAME.pth; the config is NAME.py")
-    parser.add_argument("--max-width", type=int, default=160, help="as when it was trained (160)")
-    parser.add_argument("--max-height", type=int, default=60, help="likewise (60)")
-    parser.add_argument("--max-prediction", type=int, default=8, help="likewise (8)")
+    parser.add_argument(
+        "--max-width", type=whole_from(1), default=160, help="as when it was trained (160)"
+    )
+    parser.add_argument("--max-height", type=whole_from(1), default=60, help="likewise (60)")
+    parser.add_argument("--max-prediction", type=whole_from(1), default=8, help="likewise (8)")
     parser.add_argument(
         "--tensorflow",
         type=int,
@@ -104,6 +106,7 @@ def convert(args: argparse.Namespace) -> int:
     import torch
 
     from aocr_plugin.conversion.checkpoint import to_checkpoint
+    from aocr_plugin.inference.model import build_model
 
     checkpoint = to_checkpoint(
         variables,
@@ -113,6 +116,10 @@ def convert(args: argparse.Namespace) -> int:
         charset=args.charset,
         tensorflow=args.tensorflow,
     )
+    build_model(checkpoint["meta"]["aocr"]["model"], checkpoint["state_dict"], args.weights)
+    broken = [n for n, t in checkpoint["state_dict"].items() if not bool(torch.isfinite(t).all())]
+    if broken:
+        raise CheckpointError(f"{args.weights}: not all numbers are finite in {', '.join(broken)}")
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     storage.write_bytes(out, buffer.getvalue())

@@ -10,6 +10,7 @@ from typing import TextIO
 from aocr_plugin.cli.common import EXIT_USER_ERROR, add_traceback_flag, calm_threads, guarded
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.sources import as_they_come, expand, read_list
+from aocr_plugin.plain_json import without_nan
 
 
 def _positive(text: str) -> int:
@@ -125,7 +126,7 @@ def predict(args: argparse.Namespace) -> int:
 
     def line(prediction: Prediction) -> str:
         if args.format == "jsonl":
-            return json.dumps(prediction.to_dict(), ensure_ascii=False)
+            return json.dumps(without_nan(prediction.to_dict()), ensure_ascii=False)
         if prediction.error is not None:
             return f"{prediction.source}\t\t0\terror"
         scores = " ".join(f"{score:.4f}" for score in prediction.char_scores)

@@ -2,6 +2,7 @@
 
 import os
 import pprint
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def config_text(
         f"{kind}_dataloader = dict(dataset=dict(pipeline=test_pipeline))"
         for kind in ("train", "val", "test")
     )
-    return f'''"""The network of {source.replace(chr(92), "/")}, written with its converted weights.
+    name = re.sub(r"[^\w.-]", "_", source)  # a folder's name must not end the docstring
+    return f'''"""The network of {name}, written with its converted weights.
 
 Measure:
     tools/test.py CONFIG CHECKPOINT --cfg-options test_dataloader.dataset.ann_file=ANNOTATIONS

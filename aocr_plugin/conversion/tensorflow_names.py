@@ -134,8 +134,19 @@ def convert(variables: Mapping[str, Array]) -> tuple[dict[str, Array], Sizes]:
         Arrays by PyTorch name, and the network's sizes.
 
     Raises:
-        CheckpointError: a variable is missing, or one is left over that nothing takes.
+        CheckpointError: a variable is missing or of another shape, or one is left over that
+            nothing takes.
     """
+    try:
+        return _convert(variables)
+    except (IndexError, ValueError) as error:
+        raise CheckpointError(
+            f"a variable has not the shape that the original's has ({error}); is this aocr's?"
+        ) from error
+
+
+def _convert(variables: Mapping[str, Array]) -> tuple[dict[str, Array], Sizes]:
+    """Converts; see :func:`convert`."""
     named = normalise_names(variables)
     sizes = infer_sizes(named)
     used: set[str] = set()

@@ -42,7 +42,7 @@ class AOCRCanvas(BaseTransform):
         kernel: "tensorflow2" or "tensorflow1": whose bicubic; see :func:`bicubic.matrix`.
 
     Raises:
-        ConfigError: unknown kernel.
+        ConfigError: unknown kernel, or a size below 1.
     """
 
     def __init__(
@@ -55,6 +55,11 @@ class AOCRCanvas(BaseTransform):
         if kernel not in bicubic.KERNELS:
             raise ConfigError(
                 f"AOCRCanvas: kernel is {kernel!r}; it must be one of {', '.join(bicubic.KERNELS)}"
+            )
+        if min(max_width, max_height, height) < 1:
+            raise ConfigError(
+                f"AOCRCanvas: max_width is {max_width}, max_height {max_height}, height {height}; "
+                "each must be at least 1"
             )
         self.height = height
         self.width = math.ceil(max_width / max_height * height)

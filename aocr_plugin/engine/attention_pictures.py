@@ -15,6 +15,7 @@ from mmocr.registry import HOOKS
 from PIL import Image
 
 from aocr_plugin import storage
+from aocr_plugin.engine import destinations
 from aocr_plugin.engine.readings import AttentionSwitch, picture_of, reading_of
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.visualization import attention
@@ -36,6 +37,7 @@ class FolderNames:
     def __init__(self, suffix: str = "") -> None:
         self.suffix = suffix
         self._used: set[str] = set()
+        self._next: dict[str, int] = {}  # by stem, so that many of one stem cost nothing
 
     def __call__(self, name: str) -> str:
         """Returns a name: ``a/b.png`` gives ``b``, ``tfrecord:///a/b.tfrecords#12`` ``b-12``."""
@@ -44,11 +46,12 @@ class FolderNames:
             path = path.partition("?")[0]
         stem = Path(path.replace("\\", "/")).stem + (f"-{record}" if record else "")
         safe = re.sub(r"[^\w.-]+", "_", stem)[:60].strip(".") or "image"
-        folder, number = f"{safe}{self.suffix}", 1
+        folder, number = f"{safe}{self.suffix}", self._next.get(safe.lower(), 1)
         while folder.lower() in self._used:
             number += 1
             folder = f"{safe}-{number}{self.suffix}"
         self._used.add(folder.lower())
+        self._next[safe.lower()] = number
         return folder
 
 
@@ -100,9 +103,14 @@ class AttentionPictures(Hook):
         self._done = 0
 
     def before_test(self, runner: Any) -> None:
-        """Makes the decoder keep its attention."""
+        """Makes the decoder keep its attention.
+
+        Raises:
+            ConfigError: it has none, or the pictures could not be written.
+        """
         if self.out_dir is None:
             return
+        destinations.check(self.out_dir, folder=True)
         self._switch.on(runner.model, "AttentionPictures")
         self._names = FolderNames(f"-r{get_rank()}" if get_rank() else "")
         self._done = 0

@@ -9,7 +9,7 @@ from aocr_plugin.errors import CheckpointError
 from aocr_plugin.version import __version__
 
 FORMAT = 1
-_EVALUATES_CODE = {"ConditionApply"}
+_REFUSED = {"ConditionApply", "ImgAugWrapper"}  # evaluates text; calls imgaug's writers of files
 _NOT_BUILT = {"color_type"}
 
 
@@ -48,7 +48,7 @@ def _known_names() -> set[str]:
     for registry in (MODELS, TRANSFORMS, TASK_UTILS):
         registry.import_from_location()
         names |= set(registry.module_dict) | set(registry.parent.module_dict)
-    return names - _EVALUATES_CODE
+    return names - _REFUSED
 
 
 def checked(value: Any, where: str) -> Any:
@@ -73,6 +73,11 @@ def _checked(value: Any, where: str, names: set[str]) -> Any:
         raise CheckpointError(f"{where}: the description holds a {type(value).__name__}")
     for key, entry in value.items():
         builds = key == "type" or (str(key).endswith("_type") and key not in _NOT_BUILT)
+        if key == "dict_file" or (key == "charset" and str(entry).startswith("file:")):
+            raise CheckpointError(
+                f"{where}: the checkpoint's description has {key}={entry!r}, which would read a "
+                "file of this machine; it is refused (checkpoints spell their charset out)"
+            )
         known = isinstance(entry, str) and entry.removeprefix("mmocr.") in names
         if key == "_scope_" or (builds and not known):
             raise CheckpointError(

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmocr.registry import HOOKS
 
+from aocr_plugin.engine import destinations
 from aocr_plugin.engine.readings import AttentionSwitch, picture_of, reading_of, unwrapped
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.version import __version__
@@ -86,7 +87,12 @@ class TestReport(Hook):
         self._shown = {False: Shortlist(self.limits[0]), True: Shortlist(self.limits[1])}
 
     def before_test(self, runner: Any) -> None:
-        """Forgets an earlier run, and makes the decoder keep its attention if it has any."""
+        """Forgets an earlier run, and makes the decoder keep its attention if it has any.
+
+        Raises:
+            ConfigError: the page could not be written.
+        """
+        destinations.check(self.out_file, folder=False)
         self._switch.on(runner.model)
         self._start()
 

@@ -3,14 +3,15 @@
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
 from mmocr.registry import METRICS
 
+from aocr_plugin import storage
 from aocr_plugin.evaluation import text_match
 from aocr_plugin.evaluation.calibration import expected_calibration_error
+from aocr_plugin.plain_json import without_nan
 
 
 @METRICS.register_module()
@@ -95,9 +96,10 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, float]:
         summary["perplexity"] = math.exp(min(summary["loss"], 700.0))
         if len(losses) != count:
             summary["loss_samples"] = float(len(losses))
-    if results and all(r["score"] is not None for r in results):
+    scores = [r["score"] for r in results]
+    if results and all(score is not None and math.isfinite(score) for score in scores):
         correct = [r["word_acc"] for r in results]
-        summary["ece"] = expected_calibration_error([r["score"] for r in results], correct)
+        summary["ece"] = expected_calibration_error(scores, correct)
     summary["samples"] = float(count)
     return summary
 
@@ -108,10 +110,10 @@ class PredictionLines(BaseMetric):
 
     A line has ``file``, ``label``, ``text``, ``score`` (of the word), ``char_scores``,
     ``correct``, ``distance``, ``aocr_probability``, where it could be computed ``loss``, and after
-    beam search ``nbest``, a list of [text, score].
+    beam search ``nbest``, a list of [text, score, finished]. A number that is none is null.
 
     Args:
-        out_file: where the lines go; folders are made.
+        out_file: where the lines go, a path or URL; folders are made.
         collect_device: as for MMEngine's ``BaseMetric``.
         prefix: not used.
     """
@@ -120,7 +122,7 @@ class PredictionLines(BaseMetric):
         self, out_file: str, collect_device: str = "cpu", prefix: str | None = None
     ) -> None:
         super().__init__(collect_device, prefix or "predictions")
-        self.out_file = Path(out_file)
+        self.out_file = str(out_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Adds a batch of predictions."""
@@ -135,15 +137,14 @@ class PredictionLines(BaseMetric):
                 "correct": text_match.exact(found["item"], label),
                 "distance": text_match.distance(found["item"], label),
                 "aocr_probability": found.get("aocr_probability"),
-                "nbest": [entry[:2] for entry in found.get("nbest", [])] or None,
+                "nbest": found.get("nbest") or None,
                 "loss": found.get("loss"),
             }
-            self.results.append({key: entry for key, entry in line.items() if entry is not None})
+            kept = {key: entry for key, entry in line.items() if entry is not None}
+            self.results.append(without_nan(kept))
 
     def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, float]:
         """Writes the file; returns nothing to report."""
-        self.out_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.out_file.open("w", encoding="utf-8") as file:
-            for line in results:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in results)
+        storage.write_bytes(self.out_file, "".join(lines).encode("utf-8", "surrogateescape"))
         return {}

@@ -36,10 +36,13 @@ def load_bytes(image: ImageLike, name: str) -> bytes | NDArray[Any]:
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if isinstance(image, PillowImage.Image):
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):  # Pillow's conversion would clip at 255
-            return (np.asarray(image) >> 8).astype(np.uint8)
-        return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        try:
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I;16"):  # Pillow's conversion would clip at 255
+                return (np.asarray(image) >> 8).astype(np.uint8)
+            return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        except (OSError, SyntaxError, ValueError) as error:  # it decodes only now
+            raise ImageError(f"{name}: not a whole image ({error})") from error
     if isinstance(image, np.ndarray):
         if (
             image.dtype != np.uint8

@@ -7,20 +7,26 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from aocr_plugin import storage
 from aocr_plugin.errors import ImageError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
 def expand(source: str) -> list[str]:
-    """Returns the files that a source names, in natural order of a folder or glob.
+    """Returns the files that a source names, in the order of their names.
 
     Args:
-        source: a file, a folder (its images, folders below it too) or a glob pattern.
+        source: a file, a folder (its images, folders below it too), a glob pattern, or the URL of
+            an object or folder.
 
     Raises:
         ImageError: nothing of the kind is there.
     """
+    if storage.scheme(source) in storage.READERS:
+        return [source]
+    if storage.is_remote(source):
+        return _expand_remote(source)
     if os.path.isdir(source):
         found = sorted(
             str(path)
@@ -40,6 +46,17 @@ def expand(source: str) -> list[str]:
             return found
         raise ImageError(f"{source}: no file matches this pattern")
     raise ImageError(f"{source}: no such file or folder")
+
+
+def _expand_remote(url: str) -> list[str]:
+    """Returns the images of a folder in an object store, or the object itself."""
+    if storage.kind(url) != "directory":
+        return [url]
+    found = storage.files(url, recursive=True)
+    names = sorted(name for name in found if Path(name).suffix.lower() in EXTENSIONS)
+    if not names:
+        raise ImageError(f"{url}: no image in this folder")
+    return [storage.join(url, name) for name in names]
 
 
 def read_list(lines: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a report counts over all images of a test run, as pure functions."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -80,7 +81,7 @@ def by_score(outcomes: Iterable[Outcome], number: int = 20) -> list[Bin]:
     """Returns images by score in ``number`` equal ranges of 0..1; those without are left out."""
     groups: list[list[Outcome]] = [[] for _ in range(number)]
     for outcome in outcomes:
-        if outcome.score is not None:
+        if outcome.score is not None and math.isfinite(outcome.score):
             place = min(number - 1, max(0, int(outcome.score * number)))
             groups[place].append(outcome)
     return [

@@ -1,9 +1,8 @@
 """The flags of the original command, with its names and defaults. Needs no PyTorch."""
 
 import argparse
-from collections.abc import Callable
 
-from aocr_plugin.cli.common import add_traceback_flag
+from aocr_plugin.cli.common import add_traceback_flag, whole_from
 
 LOG_PATH = "aocr.log"
 NEW_DATASET_PATH = "training.tfrecords"
@@ -11,21 +10,6 @@ DATA_PATH = "data.tfrecords"
 EXPORT_PATH = "exported"
 MODEL_DIR = "./checkpoints"
 OUTPUT_DIR = "./results"
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    """Returns a parser of whole numbers from ``least`` on; argparse prints its error."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {least} on")
-        return number
-
-    return parse
 
 
 def _above_zero(text: str) -> float:
@@ -49,11 +33,11 @@ def add_image_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say what images and labels are taken."""
     group = parser.add_argument_group("images and labels")
     group.add_argument(
-        "--max-width", type=_whole(1), default=160, help="with --max-height the canvas (160)"
+        "--max-width", type=whole_from(1), default=160, help="with --max-height the canvas (160)"
     )
-    group.add_argument("--max-height", type=_whole(1), default=60, help="likewise (60)")
+    group.add_argument("--max-height", type=whole_from(1), default=60, help="likewise (60)")
     group.add_argument(
-        "--max-prediction", type=_whole(1), default=8, help="longest text in characters (8)"
+        "--max-prediction", type=whole_from(1), default=8, help="longest text in characters (8)"
     )
     group.add_argument(
         "--full-ascii", action="store_true", help="characters 32 to 126 instead of 0-9A-Z"
@@ -77,14 +61,14 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="accuracy of an image is 1 or 0 instead of 1 - edit distance / label length",
     )
     group.add_argument(
-        "--gpu-id", type=_whole(-1), default=0, help="GPU to use, -1 for the CPU (0)"
+        "--gpu-id", type=whole_from(-1), default=0, help="GPU to use, -1 for the CPU (0)"
     )
     group.add_argument("--use-gru", action="store_true", help="GRU instead of LSTM in the decoder")
     group.add_argument(
-        "--attn-num-layers", type=_whole(1), default=2, help="layers of the decoder (2)"
+        "--attn-num-layers", type=whole_from(1), default=2, help="layers of the decoder (2)"
     )
     group.add_argument(
-        "--attn-num-hidden", type=_whole(1), default=128, help="units of a decoder layer (128)"
+        "--attn-num-hidden", type=whole_from(1), default=128, help="units of a decoder layer (128)"
     )
     group.add_argument(
         "--initial-learning-rate", type=_above_zero, default=1.0, help="of Adadelta (1.0)"
@@ -96,7 +80,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         help=f"checkpoints; may be a bucket, s3://… ({MODEL_DIR})",
     )
     group.add_argument(
-        "--target-embedding-size", type=_whole(1), default=10, help="of a symbol (10)"
+        "--target-embedding-size", type=whole_from(1), default=10, help="of a symbol (10)"
     )
     group.add_argument(
         "--output-dir", default=OUTPUT_DIR, help=f"what test writes goes here ({OUTPUT_DIR})"
@@ -123,10 +107,10 @@ def add_train_flags(parser: argparse.ArgumentParser) -> None:
     add_model_flags(parser)
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--steps-per-checkpoint", type=_whole(1), default=100, help="and per log summary (100)"
+        "--steps-per-checkpoint", type=whole_from(1), default=100, help="and per log summary (100)"
     )
-    group.add_argument("--batch-size", type=_whole(1), default=65, help="images a step (65)")
-    group.add_argument("--num-epoch", type=_whole(1), default=1000, help="(1000)")
+    group.add_argument("--batch-size", type=whole_from(1), default=65, help="images a step (65)")
+    group.add_argument("--num-epoch", type=whole_from(1), default=1000, help="(1000)")
     group.add_argument(
         "--no-resume", dest="resume", action="store_false", help="start anew, from nothing"
     )
@@ -208,7 +192,7 @@ def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
         help=f"TFRecords to write ({NEW_DATASET_PATH})",
     )
     parser.add_argument(
-        "--log-step", type=_whole(1), default=500, help="a log line every so many images (500)"
+        "--log-step", type=whole_from(1), default=500, help="a log line every so many images (500)"
     )
     parser.add_argument(
         "--no-force-uppercase",

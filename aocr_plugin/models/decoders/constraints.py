@@ -12,7 +12,8 @@ from aocr_plugin.models.decoders.automaton import compile_pattern
 
 _ON_COMMAND_LINE = (
     " (--cfg-options makes a list of what has a comma or begins with [ or (, and a number of "
-    "digits: begin a pattern with ^, give characters as [0,1,2], or write it into a config file)"
+    "digits: begin a pattern with ^ and use no comma, give characters as [0,1,2], or write it "
+    "into a config file)"
 )
 
 
