@@ -17,7 +17,12 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
 
     Folders are made. Until then, and for ever after an error, the name stands for what it was.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    path = os.path.realpath(path)  # what a link points to is replaced, not the link
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "wb") as device:  # such as /dev/stdout, which has no other name
+            yield device
+        return
+    folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f"{PARTIAL}{name}-", dir=folder)
     try:

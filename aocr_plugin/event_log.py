@@ -26,6 +26,10 @@ class EventLog:
     def __init__(self, path: str | Path, echo: bool = True) -> None:
         self.path = Path(path)
         self.json_path = self.path.with_suffix(".jsonl")
+        if self.json_path == self.path:
+            self.json_path = self.path.with_name(f"{self.path.name}.jsonl")
+        if self.path.exists() and not self.path.is_file():  # a device
+            self.json_path = self.path
         self.echo = echo
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._text: TextIO = self.path.open("a", encoding="utf-8", errors="surrogateescape")

@@ -1,6 +1,7 @@
 """Checks that image files can be read whole. Needs no PyTorch."""
 
 import io
+import struct
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from aocr_plugin import storage
 from aocr_plugin.errors import ImageError
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", TiffImageFile.format, WebPImageFile.format)
+"""Kinds of images that are read; decoders of rarer ones crash on damaged files."""
+
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 LEVELS = ("decode", "header", "exists")
 
@@ -64,13 +72,15 @@ def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 size = image.size
                 if level == "decode":
                     image.load()
-    except UnidentifiedImageError:
-        return _decodable(data, name)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{name}: not an image of a kind that is read ({', '.join(FORMATS)})"
+        ) from error
+    except (*_BROKEN, Image.DecompressionBombError) as error:
         raise ImageError(f"{name}: {error}") from error
     if level == "decode":
         _decodable(data, name)

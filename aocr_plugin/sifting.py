@@ -17,9 +17,9 @@ REASONS = {
     "missing_label": "write the feature 'label' (bytes) into each record, '' for an empty one",
     "empty_label": "allowed unless its policy is set to 'error' or 'skip'",
     "unknown_character": "set the dictionary's charset or letter_case to hold them, "
-    "or with_unknown=True",
-    "label_too_long": "raise model.decoder.max_seq_len (longest label + 2)",
-    "image_too_wide": "raise or drop the dataset's max_width",
+    "or with_unknown=True (aocr: --full-ascii)",
+    "label_too_long": "raise model.decoder.max_seq_len (longest label + 2; aocr: --max-prediction)",
+    "image_too_wide": "raise or drop the dataset's max_width (aocr: --max-width)",
 }
 """Every reason for which a sample may be rejected, and the mend."""
 

@@ -212,6 +212,52 @@ def test_dataset_writes_over_tfrecords_and_over_nothing_else(words, tmp_path, ca
         assert main(["dataset", str(words), "new/out.tfrecords"]) == 0
 
 
+def test_strict_stats_suggest_what_strict_keeps(words, capsys):
+    assert main(["stats", "--strict", "--max-width", "60", str(words), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kept"] < 4
+    flags = [f"--max-width={facts['suggested']['max_width']}"]
+    flags.append(f"--max-height={facts['suggested']['max_height']}")
+    assert main(["stats", "--strict", str(words), "--json", *flags]) == 0
+    after = json.loads(capsys.readouterr().out)
+    assert (after["kept"], after["squeezed"]) == (4, 0)
+
+
+def test_check_writes_into_a_device_and_to_urls(tmp_path, capsys):
+    from aocr_plugin import storage
+
+    (tmp_path / "a.txt").write_text("none.png A\n")
+    assert main(["check", str(tmp_path / "a.txt"), "--quarantine", "/dev/stdout"]) == 1
+    assert main(["check", str(tmp_path / "a.txt"), "--quarantine", "memory://q/list"]) == 1
+    assert storage.read_bytes("memory://q/list").startswith(b"1\tmissing_image\t")
+
+
+def test_logs_keep_text_and_objects_apart(tmp_path):
+    from aocr_plugin.event_log import EventLog
+
+    log = EventLog(tmp_path / "a.jsonl", echo=False)
+    log.write("a line", "event", value=float("nan"))
+    log.close()
+    assert "a line" in (tmp_path / "a.jsonl").read_text()
+    entry = json.loads((tmp_path / "a.jsonl.jsonl").read_text())
+    assert (entry["event"], entry["value"]) == ("event", None)
+
+
+def test_one_gpu_of_those_that_are_shown(monkeypatch):
+    import os
+
+    from aocr_plugin.cli.aocr.native import choose_gpu
+    from aocr_plugin.errors import ConfigError
+
+    for shown, number, wanted in (("2,3", 1, "3"), ("", 1, "1"), ("2", -1, "-1")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+        choose_gpu(number)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == wanted
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+    with pytest.raises(ConfigError, match="shows 1 GPUs"):
+        choose_gpu(1)
+
+
 def test_unknown_dataset_is_one_clear_line(tmp_path, capsys):
     assert main(["train", str(tmp_path / "none.tfrecords")]) == 2
     assert "none.tfrecords" in capsys.readouterr().err

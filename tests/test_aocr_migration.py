@@ -67,6 +67,20 @@ def test_predict_and_the_flags_that_the_checkpoint_knows_better(old):
     assert "was trained with no --full-ascii, which counts, not the flag" in err
 
 
+def test_flags_that_were_forgotten_convert_anew(old):
+    folder, recorded = old
+    name = (folder / "plates.txt").read_text().split(" ")[0] + "\n"
+    aocr(folder, "predict", "--model-dir", "checkpoints", stdin=name)
+    out, err = aocr(folder, "predict", *FLAGS, "--strict", stdin=f"none.jpg\n{name}", code=2)
+    assert "converting it" in err
+    assert out.splitlines() == [
+        "Result: error while opening file none.jpg.",
+        f"Result: OK. {recorded[0]['probability']:.2f} {recorded[0]['prediction']}",
+    ]
+    out, _ = aocr(folder, "predict", *FLAGS, name.strip(), "none.jpg", name.strip(), code=2)
+    assert [line[8:10] for line in out.splitlines()] == ["OK", "er", "OK"]
+
+
 def test_training_goes_on_from_the_originals_weights(old):
     folder, _ = old
     words = ["train", "plates.tfrecords", *FLAGS, "--batch-size", "8", "--num-epoch", "1"]

@@ -130,6 +130,12 @@ def test_what_cannot_be_told_or_written(labelled, tmp_path):
         records.sniff(str(tmp_path / "none"))
 
 
+def test_only_tfrecords_are_packed(labelled, tmp_path):
+    for name, flags in (("a.jsonl.gz", []), ("a.txt", ["--gzip"])):
+        assert main([str(labelled), str(tmp_path / name), *flags]) == 2
+        assert not (tmp_path / name).exists()
+
+
 def test_faults_of_json_lines(labelled, tmp_path):
     path = tmp_path / "x.jsonl"
     good = {"filename": str(labelled.parent / "images" / "OX.png"), "text": "OX"}

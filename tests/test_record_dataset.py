@@ -79,7 +79,21 @@ def test_held_out_samples_are_the_others(words, packed, kind):
     with pytest.raises(ConfigError, match="held_out=True needs hold_out"):
         build(kind, path, held_out=True)
     with pytest.raises(AnnotationError, match="too few to hold out"):
-        build(kind, path, hold_out=2, max_width=50, max_rejected=1.0)  # leaves one
+        build(kind, path, hold_out=2, held_out=True, max_width=50, max_rejected=1.0)
+
+
+def test_what_is_held_out_is_never_trained_on_whatever_is_rejected(tmp_path):
+    import cv2
+    from conftest import draw_word
+
+    labels = ["LONGEST", *"ABCDEFGHIJK"]
+    cv2.imwrite(str(tmp_path / "a.png"), draw_word("A"))
+    path = tmp_path / "set.txt"
+    path.write_text("".join(f"a.png {label}\n" for label in labels))
+    train = build("AOCRDataset", path, hold_out=3, max_label_length=1)
+    held = build("AOCRDataset", path, hold_out=3, held_out=True, max_label_length=1, test_mode=True)
+    texts = [[part.get_data_info(i)["line"] for i in range(len(part))] for part in (train, held)]
+    assert texts == [[2, 3, 5, 6, 8, 9, 11, 12], [1, 4, 7, 10]]
 
 
 def test_the_runner_collects_the_charset_and_trains_from_records(packed, tmp_path):

@@ -168,6 +168,17 @@ def test_a_damaged_gzip_is_reported_like_a_cut_file(tmp_path):
     assert len(source) < 150 and source.fault is not None
 
 
+def test_a_length_that_looks_like_gzip(tmp_path):
+    image = b"x" * 35_615
+    while len(example.serialise({"image": image, "label": b"A"})) > 35_615:
+        image = image[:-1]
+    record = {"image": image, "label": b"A"}
+    assert len(example.serialise(record)) == 0x8B1F  # little-endian: gzip's first two bytes
+    path = write(tmp_path / "a.tfrecords", [record, RECORDS[0]])
+    assert path.read_bytes().startswith(b"\x1f\x8b")
+    assert features(path) == [record, RECORDS[0]]
+
+
 def test_what_is_no_tfrecord_file(tmp_path):
     path = tmp_path / "x.tfrecords"
     path.write_text("images/a.png ABC\n" * 10)

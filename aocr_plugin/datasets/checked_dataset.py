@@ -35,7 +35,7 @@ class CheckedDataset(BaseDataset):
         check_images: "decode" reads every image whole before training, "header" its size only,
             "exists" looks for the file alone (for very large sets).
         encoding: "auto" is UTF-8 or else the original's iso-8859-1; or a codec's name.
-        hold_out: every so manieth usable sample is left to validation, so that one file serves
+        hold_out: every so manieth line or record is left to validation, so that one file serves
             training and validation; None holds nothing out.
         held_out: with ``hold_out``: be the samples that are held out, not the others.
         **kwargs: of MMEngine's ``BaseDataset``.
@@ -136,7 +136,8 @@ class CheckedDataset(BaseDataset):
         """
         if self.hold_out is None:
             return kept
-        part = [s for i, s in enumerate(kept) if (i % self.hold_out == 0) == self.held_out]
+        # by line, not by place: training and validation drop different samples
+        part = [s for s in kept if ((s.line - 1) % self.hold_out == 0) == self.held_out]
         if not part:
             raise AnnotationError(
                 f"{self.ann_file}: {len(kept)} usable samples are too few to hold out every "

@@ -24,7 +24,7 @@ def _comment(runner: Any, index: int, sample: Any) -> str:
 
 
 def _perplexity(loss: float) -> float:
-    return math.exp(loss) if loss < 300 else math.inf
+    return math.inf if loss >= 300 else math.exp(loss)
 
 
 @HOOKS.register_module()
@@ -164,6 +164,7 @@ class AOCRLog(Hook):
         loss = math.nan if loss is None else float(loss)
         probability = found.get("aocr_probability" if self.strict else "word_score", 0.0)
         verdict = f"({text})" if text == label else f"({text} vs {label}) {comment}".rstrip()
+        verdict = verdict.replace("\n", "\\n").replace("\r", "\\r")
         log.write(
             f"Step {self._images} ({seconds:.3f}s). Accuracy: {mean:6.2%}, loss: {loss:f}, "
             f"perplexity: {_perplexity(loss):.2f}, probability: {probability:6.2%} "
@@ -177,6 +178,7 @@ class AOCRLog(Hook):
             label=label,
             loss=None if math.isnan(loss) else loss,
             probability=probability,
+            aocr_probability=found.get("aocr_probability"),
             file=sample.get("img_path"),
             comment=comment or None,
         )

@@ -95,12 +95,14 @@ class TFRecordFile:
                     "its checksum); make one with 'aocr dataset'"
                 )
             self.path = path
-            if head.startswith(_GZIP):
+            if framing.read_length(head) is None and head.startswith(_GZIP):
                 self.path = _unpacked(path)
                 with self.path.open("rb") as file:
                     head = file.read(framing.HEADER)
                 if head not in (b"", _DAMAGED) and framing.read_length(head) is None:
-                    raise RecordError(f"{name}: not a TFRecord file, but something else in gzip")
+                    raise RecordError(
+                        f"{name}: not a TFRecord file, but something else in gzip; unpack it first"
+                    )
             self._offsets = tfrecord_index.load(self.path)
             self._file = os.open(self.path, os.O_RDONLY)
         except OSError as error:

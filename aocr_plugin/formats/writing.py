@@ -81,6 +81,8 @@ def write(
         ConfigError: ``out`` exists and ``force`` is not set.
         AnnotationError: a label holds a line break, which an annotation file cannot.
     """
+    if kind != "tfrecords" and (packed or out.endswith(".gz")):
+        raise ConfigError(f"{out}: only TFRecords can be written as gzip")
     if storage.is_remote(out) and kind != "tfrecords":
         raise ConfigError(f"{out}: only TFRecords can be written into an object store")
     folders = [] if kind == "tfrecords" else [out if kind == "lmdb" else _image_folder(out)]

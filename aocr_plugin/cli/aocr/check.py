@@ -2,7 +2,7 @@
 
 import argparse
 
-from aocr_plugin.atomic import write_atomically
+from aocr_plugin import storage
 from aocr_plugin.cli.aocr.datasets import read
 from aocr_plugin.sifting import Report, policies
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     path = args.quarantine or f"{args.dataset_path}.quarantine.txt"
     rows = sorted(report.faults)
     text = "".join(f"{line}\t{reason}\t{detail}\n" for line, reason, detail in rows)
-    write_atomically(text.encode("utf-8", "surrogateescape"), path)
+    storage.write_bytes(path, text.encode("utf-8", "surrogateescape"))
     for line, reason, detail in rows[:10]:
         print(f"  {line}: {reason.replace('_', ' ')}: {detail}")
     if len(rows) > 10:

@@ -18,20 +18,36 @@ def holds_tensorflows(folder: str) -> bool:
     return not storage.is_remote(folder) and any(Path(folder).glob("*.index"))
 
 
+_NOT_IN_SHAPES = ("max_width", "max_height", "max_prediction")
+
+
+def _has_flags(path: Path, args: argparse.Namespace) -> bool:
+    """Whether an earlier conversion was given the flags that only the user knows."""
+    from aocr_plugin.engine import checkpoint_file
+
+    try:
+        described = checkpoint_file.description(checkpoint_file.load(path), path)
+    except CheckpointError:
+        return False
+    flags = settings.described_flags(described)
+    return all(flags.get(name) == getattr(args, name) for name in _NOT_IN_SHAPES)
+
+
 def convert_originals(args: argparse.Namespace) -> Path:
     """Converts the TensorFlow checkpoint in the model folder, by the flags given.
 
-    A conversion of an earlier call is used again while it is newer than what it came from.
+    A conversion of an earlier call is used again while it is newer than what it came from and
+    was given the same flags.
     """
     from aocr_plugin.cli import convert
 
     folder = Path(args.model_dir)
     out = folder / _CONVERTED
     newest = max(path.stat().st_mtime for path in folder.glob("*.index"))
-    if out.exists() and out.stat().st_mtime > newest:
+    if out.exists() and out.stat().st_mtime > newest and _has_flags(out, args):
         return out
     words = [str(folder), str(out), "--force"]
-    for name in ("max_width", "max_height", "max_prediction"):
+    for name in _NOT_IN_SHAPES:
         words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     print(f"{folder} holds a TensorFlow checkpoint; converting it", file=sys.stderr)
     with contextlib.redirect_stdout(sys.stderr):

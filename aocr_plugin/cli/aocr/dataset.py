@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: the output is there already and no TFRecord file.
     """
     _check_output(args)
-    words = [args.annotations_path, args.output_path, "--force"]
+    words = [args.annotations_path, args.output_path, "--to", "tfrecords", "--force"]
     words += ["--letter-case", "upper"] if args.force_uppercase else []
     words += ["--save-filename"] if args.save_filename else []
     announce(tool_line("convert_dataset", words))

@@ -220,7 +220,7 @@ def add_check_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quarantine",
         metavar="FILE",
-        help="write the bad ones here, a line 'LINE, PATH, REASON' each between tabs; default "
+        help="write the bad ones here, a line each: number, reason, detail between tabs; default "
         "DATASET.quarantine.txt",
     )
     add_shared(parser)

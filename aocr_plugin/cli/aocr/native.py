@@ -55,6 +55,23 @@ def tool_line(tool: str, words: list[str], options: dict[str, Any] | None = None
     return shlex.join(line)
 
 
+def choose_gpu(number: int) -> None:
+    """Lets PyTorch see one GPU alone, or none for -1; call before it is imported.
+
+    Raises:
+        ConfigError: the environment shows fewer GPUs.
+    """
+    shown = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if number < 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif not shown:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(number)
+    elif number < len(shown):
+        os.environ["CUDA_VISIBLE_DEVICES"] = shown[number]
+    else:
+        raise ConfigError(f"--gpu-id {number}: CUDA_VISIBLE_DEVICES shows {len(shown)} GPUs")
+
+
 def announce(line: str) -> None:
     """Prints the line to standard error, so that people learn the native way."""
     print(f"the same with this project's own tools:\n  {line}", file=sys.stderr, flush=True)

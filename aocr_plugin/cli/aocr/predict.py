@@ -2,12 +2,12 @@
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from aocr_plugin.cli.aocr import checkpoints
-from aocr_plugin.cli.aocr.native import announce, tool_line
+from aocr_plugin.cli.aocr.native import announce, choose_gpu, tool_line
 from aocr_plugin.cli.common import EXIT_USER_ERROR, calm_threads
 from aocr_plugin.errors import ImageError
 from aocr_plugin.event_log import EventLog
@@ -16,16 +16,15 @@ from aocr_plugin.inference.sources import as_they_come, expand, read_list
 _AT_ONCE = 32  # images
 
 
-def _names(args: argparse.Namespace, log: EventLog, failures: list[str]) -> Iterator[str]:
-    """Yields the files given, or those named on standard input."""
+def _names(args: argparse.Namespace) -> Iterator[str]:
+    """Yields the files given, or those named on standard input; what is not there too."""
     if not args.files:
         yield from read_list(sys.stdin)
     for source in args.files:
         try:
             yield from expand(source)
-        except ImageError as error:
-            failures.append(source)
-            _report_failure(source, str(error), log)
+        except ImageError:
+            yield source  # the recogniser says what is wrong, in its turn
 
 
 def _report_failure(name: str | None, reason: str, log: EventLog) -> None:
@@ -38,7 +37,7 @@ def _report_failure(name: str | None, reason: str, log: EventLog) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reads the images; returns 2 if any of them could not be read."""
     calm_threads()
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(args.gpu_id))
+    choose_gpu(args.gpu_id)
     for stream in (sys.stdin, sys.stdout):  # names of files may be any bytes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     recognizer = Recognizer(checkpoint)
     log = EventLog(args.log_path, echo=False)
     failures: list[str] = []
-    for batch in as_they_come(_names(args, log, failures), _AT_ONCE):
+    for batch in as_they_come(_names(args), _AT_ONCE):
         for found in recognizer(batch, errors="return"):
             if found.error is not None:
                 failures.append(str(found.source))
@@ -62,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
                 score = found.aocr_probability
             line = f"Result: OK. {score:.2f} {found.text}"
             print(line, flush=True)
-            log.write(line, "prediction", probability=score, **found.to_dict())
+            exact: dict[str, Any] = {
+                "probability": score,
+                "aocr_probability": found.aocr_probability,
+            }
+            log.write(line, "prediction", **(exact | found.to_dict()))
     log.close()
     return EXIT_USER_ERROR if failures else 0

@@ -77,6 +77,7 @@ def data_options(loader: str, path: str, kind: str, args: argparse.Namespace) ->
     if args.strict:
         options[f"{loader}.dataset.max_width"] = args.max_width
         options[f"{loader}.dataset.problems"] = {"image_too_wide": "skip"}
+        options[f"{loader}.dataset.max_rejected"] = 1.0
     return options
 
 

@@ -37,9 +37,10 @@ def suggest(samples: list[Sample], labels: list[str]) -> dict[str, Any]:
     full = bool(set(upper) - set(charset.NAMED["aocr"]))
     outside = "".join(c for c in characters if full and c not in charset.NAMED["ascii"])
     widest = max((canvas_width(*s.size) for s in samples if s.size), default=_HEIGHT)
+    width = max((s.size[0] for s in samples if s.size), default=widest)
     return {
-        "max_width": widest,
-        "max_height": _HEIGHT,
+        "max_width": width,
+        "max_height": max(1, width * _HEIGHT // widest),
         "max_prediction": max((len(label) for label in labels), default=1) or 1,
         "full_ascii": full,
         "outside": outside,
@@ -110,7 +111,7 @@ def describe(facts: dict[str, Any], report: Report) -> str:
     characters = facts["characters"]
     lines = [
         f"{facts['dataset']}: {facts['kind']}, {facts['lines']} lines or records, "
-        f"{facts['images']} with a whole image",
+        f"{facts['images']} with an image (by its header; 'aocr check' decodes them)",
         f"sizes in pixels: width {spread('width')}, height {spread('height')}",
         f"on the canvas of {height} x {canvas}: {facts['squeezed']} images squeezed to fit",
         "label lengths:",

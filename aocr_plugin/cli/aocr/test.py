@@ -1,20 +1,19 @@
 """``aocr test DATASET``."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from aocr_plugin.cli.aocr import checkpoints, settings
 from aocr_plugin.cli.aocr.datasets import kind_of
-from aocr_plugin.cli.aocr.native import announce, find_config, tool_line
+from aocr_plugin.cli.aocr.native import announce, choose_gpu, find_config, tool_line
 from aocr_plugin.cli.common import calm_threads
 
 
 def run(args: argparse.Namespace) -> int:
     """Tests; returns the exit code."""
     calm_threads()
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(args.gpu_id))
+    choose_gpu(args.gpu_id)
     kind = kind_of(args.dataset_path)
     checkpoint = checkpoints.find(args)
     checkpoints.describe(args, checkpoint)

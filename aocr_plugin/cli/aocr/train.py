@@ -2,13 +2,12 @@
 
 import argparse
 import math
-import os
 import sys
 from typing import Any
 
 from aocr_plugin.cli.aocr import checkpoints, settings
 from aocr_plugin.cli.aocr.datasets import kind_of
-from aocr_plugin.cli.aocr.native import announce, find_config, tool_line
+from aocr_plugin.cli.aocr.native import announce, choose_gpu, find_config, tool_line
 from aocr_plugin.cli.common import calm_threads
 from aocr_plugin.errors import AnnotationError, ConfigError
 from aocr_plugin.formats.records import count
@@ -105,8 +104,7 @@ def _what_to_go_on_with(args: argparse.Namespace) -> settings.Options:
 def run(args: argparse.Namespace) -> int:
     """Trains; returns the exit code."""
     calm_threads()
-    if args.gpu_id is not None:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(args.gpu_id))
+    choose_gpu(args.gpu_id)
     config, chosen = find_config(_CONFIG), options(args)
     start = _what_to_go_on_with(args) if args.resume else {}
     chosen |= start
