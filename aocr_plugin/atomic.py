@@ -33,7 +33,8 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
         os.chmod(partial, 0o644)
         os.replace(partial, path)
     except BaseException:
-        os.unlink(partial)
+        with contextlib.suppress(FileNotFoundError):  # Ctrl-C just after it was renamed
+            os.unlink(partial)
         raise
 
 

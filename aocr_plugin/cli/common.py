@@ -11,6 +11,7 @@ from typing import Any
 from aocr_plugin.errors import AOCRError, ConfigError
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
 
 
 def calm_threads() -> None:
@@ -53,7 +54,8 @@ def guarded(
     """Runs a command and returns its exit code.
 
     A user's error is one message on standard error and exit code 2; anything unforeseen is a
-    message that says how to see where it comes from, and exit code 1.
+    message that says how to see where it comes from, and exit code 1. Ctrl-C is exit code 130,
+    wherever it comes: MMEngine turns one that comes while it formats a config into another error.
     """
     words = sys.argv[1:] if argv is None else argv
     try:
@@ -62,26 +64,29 @@ def guarded(
         except ValueError as error:  # MMEngine's DictAction at a word without '='
             raise ConfigError(f"--cfg-options takes KEY=VALUE: {error}") from error
         return main(args)
-    except AOCRError as error:
-        if "--traceback" in words:
-            traceback.print_exc()
-        else:
-            print(f"error: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except Exception as error:  # noqa: BLE001
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         if "--traceback" in words:
             traceback.print_exc()
+        if comes_from_ctrl_c(error):
+            message, code = "interrupted", EXIT_INTERRUPTED
+        elif isinstance(error, AOCRError):
+            message, code = f"error: {error}", EXIT_USER_ERROR
         else:
-            print(
-                f"error: {type(error).__name__}: {error} (--traceback shows where)", file=sys.stderr
-            )
-        return 1
+            message = f"error: {type(error).__name__}: {error} (--traceback shows where)"
+            code = 1
+        print(message, file=sys.stderr)
+        return code
+
+
+def comes_from_ctrl_c(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C's, or arose while Ctrl-C's was handled."""
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, KeyboardInterrupt):
+        link = link.__cause__ or link.__context__
+    return link is not None
 
 
 def load_config(path: str, options: dict[str, Any] | None = None) -> Any:
