@@ -180,7 +180,7 @@ def test_temperature_changes_scores_but_no_greedy_text_and_not_aocrs_probability
 
 @pytest.mark.parametrize("kind", ["product", "geometric", "minimum"])
 def test_kinds_of_score(kind, seeded):
-    from aocr_plugin.models.postprocessors.word_score import word_score
+    from aocr_plugin.scores import word_score
 
     decoder, memory = (
         build(postprocessor=dict(type="WordScorePostprocessor", score=kind)),

@@ -12,7 +12,8 @@ from aocr_plugin.errors import CheckpointError, ConfigError
 from aocr_plugin.evaluation import calibration
 from aocr_plugin.evaluation.calibration import TEMPERATURES, expected_calibration_error
 from aocr_plugin.inference.calibration import log_word_scores
-from aocr_plugin.models.postprocessors.word_score import SCORES, WordScorePostprocessor
+from aocr_plugin.models.postprocessors.word_score import WordScorePostprocessor
+from aocr_plugin.scores import SCORES
 
 
 def slow_error(scores, correct, bins):

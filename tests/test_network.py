@@ -110,7 +110,7 @@ def test_start_state_is_sliced_as_the_original_does():
 
         decoder = build(config).decoder
         whole = torch.arange(16.0)[None]
-        _, state, _ = decoder._start(None, EncoderOutput(torch.zeros(1, 3, 16), whole))
+        _, state, _ = decoder.start(None, EncoderOutput(torch.zeros(1, 3, 16), whole))
         assert [part[0].tolist() for part in state] == [
             list(map(float, range(a, b))) for a, b in expected
         ]

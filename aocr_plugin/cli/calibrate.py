@@ -68,7 +68,7 @@ def _load(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], Any
     """
     from aocr_plugin.engine import checkpoint_file
     from aocr_plugin.inference.model import build_model
-    from aocr_plugin.inference.recognizer import find_device
+    from aocr_plugin.inference.pytorch_engine import find_device
 
     loaded = checkpoint_file.load(args.checkpoint)
     described = checkpoint_file.description(loaded, args.checkpoint)

@@ -1,26 +1,12 @@
 """The original's preprocessing, as an MMOCR transform."""
 
-import math
 from typing import Any
 
-import numpy as np
 from mmcv.transforms import BaseTransform
 from mmocr.registry import TRANSFORMS
 
-from aocr_plugin import bicubic
+from aocr_plugin import bicubic, resizing
 from aocr_plugin.errors import ConfigError
-
-
-def fitted_size(height: int, width: int, canvas_height: int, canvas_width: int) -> tuple[int, int]:
-    """Returns the height and width, in pixels, that the original gives an image.
-
-    Its arithmetic: an image whose width at the canvas's height fits is resized to that height if
-    it is higher, else left as it is; one that would be too wide is resized to the canvas's width.
-    """
-    scaled_width = math.ceil(width / height * canvas_height)
-    if scaled_width > canvas_width:
-        return math.ceil(canvas_width / scaled_width * canvas_height), canvas_width
-    return (height, width) if height <= canvas_height else (canvas_height, scaled_width)
 
 
 @TRANSFORMS.register_module()
@@ -62,19 +48,13 @@ class AOCRCanvas(BaseTransform):
                 "each must be at least 1"
             )
         self.height = height
-        self.width = math.ceil(max_width / max_height * height)
+        self.width = resizing.canvas_width(max_width, max_height, height)
         self.kernel = kernel
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resizes and pads ``results["img"]`` [H, W] or [H, W, C]."""
-        image = results["img"].astype(np.float32)
-        height, width = image.shape[:2]
-        new_height, new_width = fitted_size(height, width, self.height, self.width)
-        if (new_height, new_width) != (height, width):
-            image = bicubic.resize(image, new_height, new_width, self.kernel)
-        canvas = np.zeros((self.height, self.width, *image.shape[2:]), np.float32)
-        canvas[:new_height, :new_width] = image
+        canvas, used = resizing.on_canvas(results["img"], self.height, self.width, self.kernel)
         results["img"] = canvas
         results["img_shape"] = results["pad_shape"] = canvas.shape[:2]
-        results["valid_ratio"] = new_width / self.width
+        results["valid_ratio"] = used / self.width
         return results

@@ -7,7 +7,7 @@ from mmengine.registry import DefaultScope
 from mmocr.registry import MODELS
 
 from aocr_plugin.errors import CheckpointError, ConfigError
-from aocr_plugin.models.postprocessors.word_score import check_score
+from aocr_plugin.scores import check_score
 
 SEARCH_ARGUMENTS = ("temperature", "beam_width", "nbest", "allowed", "pattern", "length")
 """Arguments of ``AttentionDecoder`` that change how texts are found, not the network."""

@@ -1,39 +1,57 @@
-"""Images in, text out: the Python interface to a trained checkpoint."""
+"""Images in, text out: the Python interface to a trained model, in whatever form it is.
+
+Imports PyTorch and MMOCR for a checkpoint alone; an exported file is read without.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
-import torch
-from mmcv.transforms import Compose
-from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
-from mmocr.registry import TRANSFORMS
+from numpy.typing import NDArray
 
-from aocr_plugin import images as image_files
-from aocr_plugin import tensorflow_decoding
-from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.loading import SINGLE, ImageLike, load_bytes
-from aocr_plugin.inference.model import build_model, set_search
-from aocr_plugin.inference.prediction import Hypothesis, Prediction, from_sample
+from aocr_plugin.inference.prediction import Hypothesis, Prediction
 
-__all__ = ["Hypothesis", "ImageLike", "Prediction", "Recognizer"]
+__all__ = ["Engine", "Hypothesis", "ImageLike", "Prediction", "Recognizer"]
+
+RUNTIMES = ("pytorch", "onnxruntime", "openvino")
+_BY_SUFFIX = {".onnx": "onnxruntime", ".xml": "openvino"}
+
+
+class Engine(Protocol):
+    """What reads prepared images."""
+
+    @property
+    def charset(self) -> str:
+        """Every character that can be read."""
+
+    def prepare(self, image: bytes | NDArray[Any], name: str) -> Any:
+        """Decodes and resizes an image."""
+
+    def width(self, prepared: Any) -> int:
+        """Returns the width of a prepared image in pixels."""
+
+    def read(self, prepared: list[Any], sources: list[str | None]) -> list[Prediction]:
+        """Reads a batch."""
 
 
 class Recognizer:
-    """Reads the text in images with a trained checkpoint.
+    """Reads the text in images with a trained model.
 
-    The checkpoint says everything: sizes, charset, preprocessing. It is loaded with
-    ``weights_only=True``, so a file that carries code is refused.
+    The file says everything: sizes, charset, preprocessing. A checkpoint (``.pth``) is loaded with
+    ``weights_only=True``, so one that carries code is refused. An exported ``.onnx`` needs ONNX
+    Runtime (or OpenVINO, with ``runtime="openvino"``) and NumPy, no PyTorch.
 
     Texts are decoded greedily. ``beam``, ``nbest`` or anything asked of the text (``allowed``,
-    ``pattern``, ``length``) means beam search; a width of 5, or ``nbest`` if that is more, is
-    taken where none is given. What is not given here is as the checkpoint's own config had it.
+    ``pattern``, ``length``) means beam search, which only a checkpoint can do; a width of 5, or
+    ``nbest`` if that is more, is taken where none is given. What is not given here is as the
+    checkpoint's own config had it.
 
     Args:
-        checkpoint: a ``.pth`` file of ``tools/train.py``.
-        device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one.
+        model: a ``.pth`` file of ``tools/train.py``, a ``.onnx`` or ``.xml`` file of
+            ``tools/export.py``.
+        device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one (PyTorch) or the CPU.
         batch_size: images read at once; they are sorted by width first.
         attention: keep the attention weights in the predictions.
         beam: width of the beam: hypotheses kept at each character; 0 is greedy decoding.
@@ -45,16 +63,20 @@ class Recognizer:
             else is said), "geometric" (the geometric mean of its characters' and the end's) or
             "minimum" (the least of these). A constraint does not raise it: a text that had to
             be forced has a low one.
+        runtime: "pytorch", "onnxruntime" or "openvino"; None goes by the file's name.
+        precision: what to compute in: "fp32", "bf16" (PyTorch, OpenVINO) or "fp16" (OpenVINO);
+            None is fp32, in OpenVINO its own choice.
+        threads: of an exported model's runtime; None is one a core.
 
     Raises:
         CheckpointError: the file cannot be used.
-        ConfigError: there is no such device, or a setting for texts is out of range, cannot be
-            satisfied by any text, or not by this checkpoint's decoder.
+        ConfigError: there is no such device, runtime or precision, or a setting for texts is out
+            of range, cannot be satisfied by any text, or not by this model.
     """
 
     def __init__(
         self,
-        checkpoint: str | Path,
+        model: str | Path,
         *,
         device: str | None = None,
         batch_size: int = 32,
@@ -65,32 +87,61 @@ class Recognizer:
         pattern: str | None = None,
         length: int | Sequence[int] | None = None,
         score: str | None = None,
+        runtime: str | None = None,
+        precision: str | None = None,
+        threads: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        self.device = find_device(device)
         self.batch_size = batch_size
-        loaded = checkpoint_file.load(checkpoint)
-        description = checkpoint_file.description(loaded, checkpoint)
-        self.model = build_model(description["model"], loaded["state_dict"], str(checkpoint))
-        self.model.to(self.device).eval()
-        self.model.decoder.keep_attention = attention
-        asked: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
-        asked |= {"allowed": allowed, "pattern": pattern, "length": length}
-        set_search(self.model, {k: v for k, v in asked.items() if v is not None}, score)
-        with DefaultScope.overwrite_default_scope("mmocr"):
-            steps = description["test_pipeline"]
-            first = steps[0] if steps else {}
-            self._color = str(first.get("color_type", "color"))
-            as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
-            self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
-            self._pipeline = Compose([TRANSFORMS.build(s) for s in steps if not _for_files(s)])
+        search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
+        search |= {"allowed": allowed, "pattern": pattern, "length": length}
+        runtime = runtime or _BY_SUFFIX.get(Path(str(model)).suffix.lower(), "pytorch")
+        if runtime not in RUNTIMES:
+            raise ConfigError(f"runtime is '{runtime}'; it is one of {', '.join(RUNTIMES)}")
+        self.engine: Any
+        if runtime == "pytorch":
+            from aocr_plugin.inference.pytorch_engine import PyTorchEngine
+
+            self.engine = PyTorchEngine(
+                model,
+                device=device,
+                attention=attention,
+                precision=precision,
+                score=score,
+                **search,
+            )
+        else:
+            if any(value is not None for value in search.values()):
+                asked = ", ".join(name for name, value in search.items() if value is not None)
+                raise ConfigError(
+                    f"{model}: an exported model decodes greedily; {asked} need the checkpoint"
+                )
+            from aocr_plugin.runtime.opening import open_engine
+
+            self.engine = open_engine(
+                model,
+                runtime,
+                device=device,
+                attention=attention,
+                score=score,
+                precision=precision,
+                threads=threads,
+            )
+
+    @property
+    def model(self) -> Any:
+        """The PyTorch model of a checkpoint.
+
+        Raises:
+            AttributeError: the recogniser runs an exported file.
+        """
+        return self.engine.model
 
     @property
     def charset(self) -> str:
         """Every character that can be read."""
-        dictionary = self.model.decoder.dictionary
-        return getattr(dictionary, "characters", "".join(dictionary.dict))
+        return str(self.engine.charset)
 
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -127,68 +178,27 @@ class Recognizer:
         """Yields the predictions in order; a window of batches is sorted by width at a time."""
         window = self.batch_size * 8
         for start in range(0, len(images), window):
-            ready: list[tuple[int, dict[str, Any]]] = []
+            ready: list[tuple[int, Any]] = []
             results: dict[int, Prediction] = {}
             for index in range(start, min(start + window, len(images))):
-                image = images[index]
-                source = str(image) if isinstance(image, str | Path) else None
+                source = _name(images[index])
                 try:
-                    ready.append((index, self._prepare(image, source or f"image {index}")))
+                    name = source or f"image {index}"
+                    loaded = load_bytes(images[index], name)
+                    ready.append((index, self.engine.prepare(loaded, name)))
                 except ImageError as error:
                     if errors == "raise":
                         raise
                     results[index] = Prediction("", 0.0, [], source, str(error))
-            ready.sort(key=lambda item: item[1]["inputs"].shape[-1])
+            ready.sort(key=lambda item: self.engine.width(item[1]))
             for first in range(0, len(ready), self.batch_size):
                 batch = ready[first : first + self.batch_size]
-                for (index, _), sample in zip(
-                    batch, self._predict([data for _, data in batch]), strict=True
-                ):
-                    image = images[index]
-                    source = str(image) if isinstance(image, str | Path) else None
-                    results[index] = from_sample(sample, source)
+                sources = [_name(images[index]) for index, _ in batch]
+                found = self.engine.read([prepared for _, prepared in batch], sources)
+                results |= {index: one for (index, _), one in zip(batch, found, strict=True)}
             for index in sorted(results):
                 yield results[index]
 
-    def _prepare(self, image: ImageLike, name: str) -> dict[str, Any]:
-        """Decodes an image and runs the checkpoint's pipeline on it."""
-        loaded = load_bytes(image, name)
-        decode = self._decode if isinstance(loaded, bytes) else image_files.decode
-        pixels = decode(loaded, name, self._color)
-        shape = pixels.shape[:2]
-        data: dict[str, Any] | None = self._pipeline(
-            {"img": pixels, "img_path": name, "img_shape": shape, "ori_shape": shape}
-        )
-        if data is None:
-            raise ImageError(f"{name}: the checkpoint's pipeline rejects this image")
-        return data
 
-    @torch.inference_mode()
-    def _predict(self, batch: list[dict[str, Any]]) -> Sequence[Any]:
-        data = self.model.data_preprocessor(pseudo_collate(batch), False)
-        samples: Sequence[Any] = self.model(**data, mode="predict")
-        return samples
-
-
-def find_device(name: str | None) -> torch.device:
-    """Returns the device; None takes a GPU where there is one.
-
-    Raises:
-        ConfigError: unknown, or not on this machine.
-    """
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise ConfigError(f"device '{name}' is unknown; give cpu, cuda or cuda:1") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device '{name}' is not on this machine, or PyTorch is a CPU build")
-    return device
-
-
-def _for_files(step: dict[str, Any]) -> bool:
-    """Whether a transform loads a file or a label, which images to read do not have."""
-    return str(step.get("type", "")).removeprefix("mmocr.") in (
-        "LoadImageFromFile",
-        "LoadAOCRImage",
-        "LoadOCRAnnotations",
-    )
+def _name(image: ImageLike) -> str | None:
+    return str(image) if isinstance(image, str | Path) else None

@@ -145,14 +145,14 @@ class AttentionDecoder(BaseDecoder):
             self.first_state = nn.Linear(in_channels, self.step.num_states * hidden_size)
             glorot_linear_(self.first_state)
 
-    def _start(self, feat: Tensor | None, out_enc: Encoded) -> Start:
+    def start(self, feat: Tensor | None, out_enc: Encoded) -> Start:
         """Returns the memory, the first state and the mask of padded columns."""
         projection = self.first_state if self.init_state == "linear" else None
         encoded = start_state.encoder_output(feat, out_enc, self.height_pool)
         state = start_state.start_state(encoded, self.init_state, self.step, projection)
         return Start(encoded.memory, state, start_state.padding_mask(encoded))
 
-    def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
+    def logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Maps cell outputs [..., h] and contexts [..., M] to logits [..., V]."""
         return self.output(self.dropout(torch.cat([outputs, contexts], dim=-1)))
 
@@ -169,7 +169,7 @@ class AttentionDecoder(BaseDecoder):
         Returns:
             Logits and attention of all L steps.
         """
-        return loops.teacher_forced(self.step, self._logits, self._start(feat, out_enc), inputs)
+        return loops.teacher_forced(self.step, self.logits, self.start(feat, out_enc), inputs)
 
     def greedy(self, feat: Tensor | None, out_enc: Encoded) -> DecoderOutput:
         """Decodes with its own most probable symbol as the next step's input.
@@ -181,9 +181,9 @@ class AttentionDecoder(BaseDecoder):
         Returns:
             Logits and attention of max_seq_len steps, or of fewer with ``early_stop``.
         """
-        start = self._start(feat, out_enc)
+        start = self.start(feat, out_enc)
         return loops.greedy(
-            self.step, self._logits, start, self.dictionary, self.max_seq_len, self.early_stop
+            self.step, self.logits, start, self.dictionary, self.max_seq_len, self.early_stop
         )
 
     def _forced(
@@ -242,8 +242,8 @@ class AttentionDecoder(BaseDecoder):
         """
         return self.search(
             self.step,
-            self._logits,
-            self._start(feat, out_enc),
+            self.logits,
+            self.start(feat, out_enc),
             data_samples or [],
             early_stop=self.early_stop,
             keep_attention=self.keep_attention,

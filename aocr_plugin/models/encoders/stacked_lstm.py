@@ -48,7 +48,7 @@ def columns(feat: Tensor, height_pool: str | None = None) -> Tensor:
                 "use images of the height that the backbone expects or set height_pool='mean'"
             )
         feat = feat.mean(dim=2, keepdim=True)
-    return feat.squeeze(2).transpose(1, 2)
+    return feat[:, :, 0].transpose(1, 2)
 
 
 @MODELS.register_module()

@@ -1,0 +1,76 @@
+"""Smaller numbers in an exported network: float16, and int8 convolutions."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aocr_plugin.errors import ConfigError
+
+_KEPT = ["LSTM", "GRU"]
+"""Operators left in float32: ONNX Runtime has them in nothing else on the CPU."""
+
+
+def float16(model: Any) -> Any:
+    """Returns an ONNX model that computes in float16; inputs and outputs stay float32.
+
+    Raises:
+        ConfigError: a package is missing.
+    """
+    try:
+        from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"fp16 needs ONNX Runtime's tools ({error})") from error
+    kept = [*DEFAULT_OP_BLOCK_LIST, *_KEPT]
+    return convert_float_to_float16(model, keep_io_types=True, op_block_list=kept)
+
+
+def int8(model: Any, batches: Sequence[NDArray[np.float32]]) -> Any:
+    """Returns an ONNX model whose convolutions compute in int8; inputs and outputs stay float32.
+
+    The convolutions are where the time goes. The recurrent parts, whose errors add up over the
+    steps, stay as they are.
+
+    Args:
+        model: in float32.
+        batches: normalised images [N, C, 32, W] to calibrate on.
+    """
+    import onnx
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Batches(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(batches)
+
+        def get_next(self) -> dict[str, Any] | None:
+            batch = next(self.left, None)
+            return None if batch is None else {"input": batch}
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, ready, target = (os.path.join(folder, name) for name in ("a.onnx", "b.onnx", "c"))
+        onnx.save(model, source)
+        quant_pre_process(source, ready, skip_symbolic_shape=True)
+        quantize_static(
+            ready,
+            target,
+            Batches(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        )
+        return onnx.load(Path(target))

@@ -1,0 +1,133 @@
+"""A checkpoint in PyTorch as an engine of ``Recognizer``."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv.transforms import Compose
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmocr.registry import TRANSFORMS
+from numpy.typing import NDArray
+
+from aocr_plugin import images as image_files
+from aocr_plugin import tensorflow_decoding
+from aocr_plugin.engine import checkpoint_file
+from aocr_plugin.errors import ConfigError, ImageError
+from aocr_plugin.inference.model import build_model, set_search
+from aocr_plugin.inference.prediction import Prediction, from_sample
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+class PyTorchEngine:
+    """A trained checkpoint, with all that its decoder can do.
+
+    Args:
+        checkpoint: a ``.pth`` file of ``tools/train.py``.
+        device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one.
+        attention: keep the attention weights in the predictions.
+        precision: "fp32" or "bf16"; None is fp32.
+        score: kind of word score, or None for the checkpoint's own.
+        search: arguments of :class:`SearchSettings`; what is None is as the checkpoint has it.
+
+    Raises:
+        CheckpointError: the file cannot be used.
+        ConfigError: there is no such device or precision, or a setting for texts is out of
+            range, cannot be satisfied by any text, or not by this checkpoint's decoder.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str | None = None,
+        attention: bool = False,
+        precision: str | None = None,
+        score: str | None = None,
+        **search: Any,
+    ) -> None:
+        if (precision or "fp32") not in PRECISIONS:
+            raise ConfigError(
+                f"precision is '{precision}'; in PyTorch it is one of {', '.join(PRECISIONS)}"
+            )
+        self.precision = PRECISIONS[precision or "fp32"]
+        self.device = find_device(device)
+        loaded = checkpoint_file.load(checkpoint)
+        self.description = checkpoint_file.description(loaded, checkpoint)
+        model, state = self.description["model"], loaded["state_dict"]
+        self.model = build_model(model, state, str(checkpoint))
+        self.model.to(self.device).eval()
+        self.model.decoder.keep_attention = attention
+        set_search(self.model, {k: v for k, v in search.items() if v is not None}, score)
+        with DefaultScope.overwrite_default_scope("mmocr"):
+            steps = self.description["test_pipeline"]
+            first = steps[0] if steps else {}
+            self._color = str(first.get("color_type", "color"))
+            as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
+            self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
+            self._pipeline = Compose([TRANSFORMS.build(s) for s in steps if not _for_files(s)])
+
+    @property
+    def charset(self) -> str:
+        """Every character that can be read."""
+        dictionary = self.model.decoder.dictionary
+        return str(getattr(dictionary, "characters", "".join(dictionary.dict)))
+
+    def prepare(self, image: bytes | NDArray[Any], name: str) -> dict[str, Any]:
+        """Decodes an image and runs the checkpoint's pipeline on it.
+
+        Raises:
+            ImageError: no whole image, or the pipeline rejects it.
+        """
+        decode = self._decode if isinstance(image, bytes) else image_files.decode
+        pixels = decode(image, name, self._color)
+        shape = pixels.shape[:2]
+        data: dict[str, Any] | None = self._pipeline(
+            {"img": pixels, "img_path": name, "img_shape": shape, "ori_shape": shape}
+        )
+        if data is None:
+            raise ImageError(f"{name}: the checkpoint's pipeline rejects this image")
+        return data
+
+    @staticmethod
+    def width(prepared: dict[str, Any]) -> int:
+        """Returns the width of a prepared image in pixels."""
+        return int(prepared["inputs"].shape[-1])
+
+    @torch.inference_mode()
+    def read(self, prepared: list[dict[str, Any]], sources: list[str | None]) -> list[Prediction]:
+        """Reads a batch of prepared images.
+
+        Args:
+            prepared: of :meth:`prepare`.
+            sources: their file names, or None.
+        """
+        data = self.model.data_preprocessor(pseudo_collate(prepared), False)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            samples = self.model(**data, mode="predict")
+        return [from_sample(sample, name) for sample, name in zip(samples, sources, strict=True)]
+
+
+def find_device(name: str | None) -> torch.device:
+    """Returns the device; None takes a GPU where there is one.
+
+    Raises:
+        ConfigError: unknown, or not on this machine.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise ConfigError(f"device '{name}' is unknown; give cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device '{name}' is not on this machine, or PyTorch is a CPU build")
+    return device
+
+
+def _for_files(step: dict[str, Any]) -> bool:
+    """Whether a transform loads a file or a label, which images to read do not have."""
+    return str(step.get("type", "")).removeprefix("mmocr.") in (
+        "LoadImageFromFile",
+        "LoadAOCRImage",
+        "LoadOCRAnnotations",
+    )

@@ -1,0 +1,123 @@
+"""A checkpoint's pipeline without MMOCR: from an image file's bytes to the network's pixels."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aocr_plugin import images, resizing, tensorflow_decoding
+from aocr_plugin.errors import ConfigError
+
+Pixels = NDArray[Any]
+Step = Callable[[Pixels], Pixels]
+
+_LOADERS = {"LoadImageFromFile": images.decode, "LoadAOCRImage": tensorflow_decoding.decode}
+_PASSED_OVER = ("LoadOCRAnnotations", "PackTextRecogInputs")
+
+
+class Pipeline:
+    """Decodes and resizes as a checkpoint's pipeline does.
+
+    ``LoadImageFromFile`` and ``LoadAOCRImage`` (colour or gray), ``RescaleToHeight``,
+    ``PadToWidth`` (zeros or ``pad_val``), ``Resize`` to a fixed ``scale`` and ``AOCRCanvas`` are
+    known.
+
+    Args:
+        steps: the checkpoint's ``test_pipeline``.
+
+    Raises:
+        ConfigError: there is another step, or another argument.
+    """
+
+    def __init__(self, steps: list[dict[str, Any]]) -> None:
+        self.color_type = "color"
+        self._decode: Callable[..., Pixels] = images.decode
+        self._steps: list[Step] = []
+        for step in steps:
+            arguments = dict(step)
+            kind = str(arguments.pop("type")).removeprefix("mmocr.")
+            if kind in _LOADERS:
+                self._decode = _LOADERS[kind]
+                self.color_type = str(arguments.get("color_type", "color"))
+            elif kind in _MAKERS:
+                try:
+                    self._steps.append(_MAKERS[kind](**arguments))
+                except TypeError as error:
+                    raise ConfigError(f"{kind} of the pipeline: {error}") from error
+            elif kind not in _PASSED_OVER:
+                raise ConfigError(
+                    f"the pipeline has {kind}, which only MMOCR can run; outside of it are known "
+                    f"{', '.join([*_LOADERS, *_MAKERS])}"
+                )
+
+    def decode(self, image: bytes | Pixels, name: str) -> Pixels:
+        """Returns the pixels [H, W] or [H, W, 3] BGR of an encoded image, or of pixels.
+
+        Raises:
+            ImageError: no whole image.
+        """
+        decode = self._decode if isinstance(image, bytes) else images.decode
+        return decode(image, name, self.color_type)
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Resizes pixels as the network wants them."""
+        for step in self._steps:
+            pixels = step(pixels)
+        return pixels
+
+
+def _rescale_to_height(
+    height: int,
+    min_width: int | None = None,
+    max_width: int | None = None,
+    width_divisor: int = 1,
+    resize_type: str = "Resize",
+    interpolation: str = "bilinear",
+) -> Step:
+    if resize_type != "Resize" or interpolation not in resizing.INTERPOLATIONS:
+        raise TypeError(f"resize_type '{resize_type}' with interpolation '{interpolation}'")
+
+    def run(pixels: Pixels) -> Pixels:
+        size = pixels.shape[0], pixels.shape[1]
+        width = resizing.rescaled_width(*size, height, min_width, max_width, width_divisor)
+        return resizing.resize(pixels, height, width, interpolation)
+
+    return run
+
+
+def _resize(scale: Any, keep_ratio: bool = False, interpolation: str = "bilinear") -> Step:
+    if keep_ratio or interpolation not in resizing.INTERPOLATIONS:
+        raise TypeError(f"keep_ratio={keep_ratio} with interpolation '{interpolation}'")
+    width, height = scale
+    return partial(resizing.resize, height=height, width=width, interpolation=interpolation)
+
+
+def _pad_to_width(width: int, pad_cfg: dict[str, Any] | None = None) -> Step:
+    value = (pad_cfg or {}).get("pad_val", 0)
+    others = set(pad_cfg or {}) - {"type", "pad_val"}
+    if others or not isinstance(value, int | float):
+        raise TypeError(f"pad_cfg={pad_cfg}")
+
+    def run(pixels: Pixels) -> Pixels:
+        missing = max(0, width - pixels.shape[1])
+        wanted = [(0, 0), (0, missing), *[(0, 0)] * (pixels.ndim - 2)]
+        return np.pad(pixels, wanted, constant_values=value)
+
+    return run
+
+
+def _canvas(
+    max_width: int = 160, max_height: int = 60, height: int = 32, kernel: str = "tensorflow2"
+) -> Step:
+    width = resizing.canvas_width(max_width, max_height, height)
+    return lambda pixels: resizing.on_canvas(pixels, height, width, kernel)[0]
+
+
+_MAKERS: dict[str, Callable[..., Step]] = {
+    "RescaleToHeight": _rescale_to_height,
+    "PadToWidth": _pad_to_width,
+    "Resize": _resize,
+    "AOCRCanvas": _canvas,
+}
