@@ -140,7 +140,7 @@ class MaskedEncoder(nn.Module):
                 else:  # r, z, n
                     freeze[units : 2 * units] = _FROZEN
                 weights.data = torch.cat([weights.data, freeze], dim=1)
-            self.layers.append(layer)
+            self.layers.append(layer.requires_grad_(False))
 
     def forward(self, feat: Tensor, valid: Tensor) -> EncoderOutput:
         """Maps features [N, C, 1, T] to memory and state.

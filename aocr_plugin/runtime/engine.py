@@ -13,8 +13,9 @@ from aocr_plugin.runtime.pipeline import Pipeline
 from aocr_plugin.runtime.texts import predictions
 
 Images = NDArray[np.float32]
-Run = Callable[[Images], tuple[NDArray[Any], NDArray[Any]]]
-"""From normalised images [N, C, 32, W] to probabilities [N, L, V] and attention [N, L, T]."""
+Run = Callable[[Images], tuple[NDArray[Any], NDArray[Any] | None]]
+"""From normalised images [N, C, 32, W] to probabilities [N, L, V] and attention [N, L, T] or
+None where the file gives none."""
 
 
 class GraphEngine:
@@ -85,7 +86,7 @@ class GraphEngine:
         """
         probabilities, attention = self.run(self.batch(prepared))
         found = predictions(self.info, probabilities, sources)
-        if not self.attention:
+        if not self.attention or attention is None:
             return found
         columns = [-(-image.shape[1] // self.stride) for image in prepared]
         return [

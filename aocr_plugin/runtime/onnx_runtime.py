@@ -76,7 +76,7 @@ def open_model(
     (image_input,) = opened.get_inputs()
 
     def run(images: Images) -> tuple[Any, Any]:
-        probabilities, attention = opened.run(None, {image_input.name: images})
-        return probabilities, attention
+        found = opened.run(None, {image_input.name: images})
+        return found[0], found[1] if len(found) > 1 else None
 
     return run, info

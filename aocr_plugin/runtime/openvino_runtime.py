@@ -71,7 +71,7 @@ def open_model(
 
     def run(images: Images) -> tuple[Any, Any]:
         found = compiled(images)
-        return found[outputs[0]], found[outputs[1]]
+        return found[outputs[0]], found[outputs[1]] if len(outputs) > 1 else None
 
     return run, info
 

@@ -1,0 +1,1 @@
+_base_ = ["_base_/text-recognition_static.py", "_base_/backends/onnxruntime.py"]
