@@ -168,14 +168,15 @@ def describe(model: Any, info: ModelInfo) -> None:
 
 
 @contextmanager
-def staged(out: Path, force: bool) -> Iterator[Path]:
-    """Yields where to write a file that gets the name ``out`` when the block ends well.
+def staged(name: str | Path, force: bool) -> Iterator[Path]:
+    """Yields where to write a file that gets its name when the block ends well.
 
     Raises:
-        ConfigError: ``out`` is remote, there already and ``force`` is False, or cannot be written.
+        ConfigError: it is remote, there already and ``force`` is False, or cannot be written.
     """
-    if storage.is_remote(str(out)):
-        raise ConfigError(f"{out}: an export is written to a local file; copy it from there")
+    out = Path(name)
+    if storage.is_remote(str(name)):
+        raise ConfigError(f"{name}: an export is written to a local file; copy it from there")
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; give a file")
     if out.exists() and not force:
@@ -185,9 +186,9 @@ def staged(out: Path, force: bool) -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written ({error.strerror})") from error
-    with folder as name:
-        yield Path(name) / out.name
-        for made in sorted(Path(name).iterdir(), reverse=True):  # .xml after .bin
+    with folder as partial:
+        yield Path(partial) / out.name
+        for made in sorted(Path(partial).iterdir(), reverse=True):  # .xml after .bin
             os.replace(made, out.parent / made.name)
 
 
@@ -248,7 +249,7 @@ def export(
     if Path(out).suffix not in (".onnx", ".xml"):
         raise ConfigError(f"{out}: an export's name ends in .onnx, or .xml for OpenVINO")
     onnx = import_onnx()
-    with staged(Path(out), force) as file:
+    with staged(out, force) as file:
         engine = greedy_engine(checkpoint, report)
         compared, given = compared_images(images)
         if precision == "int8" and not given:
