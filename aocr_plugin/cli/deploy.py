@@ -26,9 +26,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--dump-info", action="store_true", help="write what MMDeploy's SDK needs beside the model"
     )
     parser.add_argument(
-        "--test-img", nargs="+", metavar="FILE|DIR|GLOB", help="compare on these images too"
+        "--test-img",
+        nargs="+",
+        metavar="FILE|DIR|GLOB",
+        help="compare on these images too, and calibrate TensorRT's int8 on them",
     )
-    parser.add_argument("--calib-dataset-cfg", help="config whose validation set calibrates int8")
     add_traceback_flag(parser)
     return parser.parse_args(argv)
 

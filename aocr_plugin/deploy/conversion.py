@@ -20,11 +20,13 @@ from aocr_plugin.deploy.order import sdk_order
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.export import onnx_file, openvino_file, quantization
 from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
+from aocr_plugin.export.sample_images import given_images
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.runtime import onnx_runtime, openvino_runtime
 from aocr_plugin.runtime.engine import GraphEngine, Run
 from aocr_plugin.runtime.model_info import ModelInfo
 
+CALIBRATION = "calib_data.h5"
 BACKENDS = ("onnxruntime", "openvino", "tensorrt", "torchscript")
 
 
@@ -115,7 +117,9 @@ def convert(
     ir = _trace(backend, deploy_cfg, model_cfg, str(checkpoint), traced, str(work_dir))
     info = _model_info(engine, model_cfg, width, 1 if static else None)
     precision = str(deploy_cfg.backend_config.get("precision", "fp32"))
-    files = _to_backend(ir, backend, deploy_cfg, info, precision, str(work_dir), device)
+    files = _to_backend(
+        ir, deploy_cfg, info, precision, images, work_dir=str(work_dir), device=device
+    )
     try:
         agreement = _compare(files, backend, engine, info, precision, images, width)
     except Exception:
@@ -184,15 +188,37 @@ def _model_info(
     )
 
 
+def write_calibration(images: Sequence[str] | None, info: ModelInfo, path: str) -> None:
+    """Writes the network's inputs for images to an HDF5 file, as MMDeploy's calibrator reads it.
+
+    Raises:
+        ConfigError: there are no images, or h5py is not installed.
+    """
+    if not images:
+        raise ConfigError("int8 is calibrated on real images: give some with --test-img")
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise ConfigError("int8 needs h5py: pip install 'aocr-plugin[deploy]'") from error
+    graphs = GraphEngine(lambda batch: (batch, None), info)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("calib_data/end2end/input")
+        for number, (name, data) in enumerate(given_images(images)):
+            group[str(number)] = graphs.batch([graphs.prepare(data, name)])
+
+
 def _to_backend(
     ir: str,
-    backend: str,
     deploy_cfg: Config,
     info: ModelInfo,
     precision: str,
+    images: Sequence[str] | None,
+    *,
     work_dir: str,
     device: str,
 ) -> list[str]:
+    """Returns the backend's files, made of the intermediate representation."""
+    backend = deploy_cfg.backend_config.type
     if backend == "torchscript":
         return [ir]
     onnx = onnx_file.import_onnx("deploy")
@@ -210,6 +236,9 @@ def _to_backend(
     from mmdeploy.apis.utils import to_backend
     from mmdeploy.backend.tensorrt import is_available
 
+    if deploy_cfg.backend_config.get("common_config", {}).get("int8_mode"):
+        write_calibration(images, info, os.path.join(work_dir, CALIBRATION))
+        deploy_cfg.calib_config = {"create_calib": True, "calib_file": CALIBRATION}
     if not is_available():
         raise ConfigError(
             f"TensorRT is not installed here; {ir} is ready: run this again where it is, or give "
