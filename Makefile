@@ -33,6 +33,8 @@ $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet -c constraints.txt 'setuptools<81' wheel
 	$(RUN) -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[cpu,demo,test]'
+	# without what it asks for: its pin of protobuf (3.20.2) is not TensorFlow's; both work with 4.25
+	$(RUN) -m pip install --quiet --no-deps -c constraints.txt mmdeploy mmdeploy-runtime
 	@touch $@
 
 clean:

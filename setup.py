@@ -9,6 +9,14 @@ from setuptools.command.build_py import build_py
 HERE = Path(__file__).parent
 VERSION: dict[str, str] = {}
 exec((HERE / "aocr_plugin" / "version.py").read_text(), VERSION)
+MMOCR = [
+    "mmdet>=3.1.0,<3.2.0",
+    "mmengine>=0.10.7,<1.1.0",
+    "mmocr==1.0.1",
+    "setuptools<81",
+    "torch>=2.6",
+    "torchvision",
+]
 
 
 class BuildWithConfigs(build_py):
@@ -34,35 +42,51 @@ setup(
     package_data={"aocr_plugin": ["py.typed", "visualization/report_page/*"]},
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:main"]},
-    # mmcv is not among these: mmcv-lite would overwrite a full mmcv. The extra [cpu] brings it.
+    # What reads images with an exported network, and what prepares data, needs no PyTorch.
     install_requires=[
         "fsspec>=2024.2",
         "google-crc32c>=1.5",
         "lmdb>=1.4",
-        "mmdet>=3.1.0,<3.2.0",
-        "mmengine>=0.10.7,<1.1.0",
-        "mmocr==1.0.1",
         "numpy>=1.26",
         "opencv-python>=4.8",
         "pillow>=10",
         "rapidfuzz>=3",
-        "setuptools<81",
         "simplejpeg>=1.7",
-        "torch>=2.6",
-        "torchvision",
     ],
     extras_require={
-        "cpu": ["mmcv-lite>=2.0.1,<2.2.0"],
+        # mmcv is not in [mmocr]: mmcv-lite would overwrite a full mmcv. [cpu] brings it.
+        "mmocr": MMOCR,
+        "cpu": [*MMOCR, "mmcv-lite>=2.0.1,<2.2.0"],
+        "runtime": ["onnxruntime>=1.17"],
+        "openvino": ["openvino>=2024.4"],
+        "export": ["onnx>=1.16", "onnxruntime>=1.17"],
+        # MMDeploy's pin of protobuf (<= 3.20.2) does not go with the extra [tensorflow].
+        "deploy": [
+            *MMOCR,
+            "h5py>=3",
+            "mmdeploy==1.3.1",
+            "mmdeploy-runtime==1.3.1",
+            "onnx>=1.16",
+            "onnxruntime>=1.17",
+        ],
         "demo": ["captcha>=0.6", "matplotlib>=3.7"],
         "gs": ["gcsfs>=2024.2"],
         "s3": ["s3fs>=2024.2"],
         "tensorboard": ["tensorboard>=2.15"],
         "tensorflow": ["tensorflow-cpu>=2.15"],
         "test": [
+            "aenum",  # to prettytable: MMDeploy's own, which the Makefile installs without its pins
+            "multiprocess",
+            "prettytable",
             "captcha>=0.6",
+            "h5py>=3",
             "matplotlib>=3.7",
             "moto[server]>=5",
             "mypy",
+            "onnx>=1.16",
+            "onnxruntime>=1.17",
+            "onnxruntime-extensions>=0.13",
+            "openvino>=2024.4",
             "pytest>=8",
             "ruff",
             "s3fs>=2024.2",

@@ -29,7 +29,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 OUTPUTS = ("output", "attention")
 
 
-def import_onnx(extra: str = "runtime") -> Any:
+def import_onnx(extra: str = "export") -> Any:
     """Returns the module onnx.
 
     Raises:

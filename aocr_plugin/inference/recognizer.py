@@ -101,7 +101,13 @@ class Recognizer:
             raise ConfigError(f"runtime is '{runtime}'; it is one of {', '.join(RUNTIMES)}")
         self.engine: Any
         if runtime == "pytorch":
-            from aocr_plugin.inference.pytorch_engine import PyTorchEngine
+            try:
+                from aocr_plugin.inference.pytorch_engine import PyTorchEngine
+            except ModuleNotFoundError as error:
+                raise ConfigError(
+                    f"{model}: reading with a checkpoint needs PyTorch and MMOCR ({error}): pip "
+                    "install 'aocr-plugin[cpu]', or export it to ONNX where they are"
+                ) from error
 
             self.engine = PyTorchEngine(
                 model,
