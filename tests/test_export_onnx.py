@@ -196,3 +196,24 @@ def test_reads_what_the_original_recorded(converted, recorded, tmp_path):  # noq
         assert [one.text for one in found] == [entry["prediction"] for entry in entries]
         for one, entry in zip(found, entries, strict=True):
             assert one.aocr_probability == pytest.approx(entry["probability"], abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parity
+def test_texts_of_real_sets_in_every_runtime(converted, real_sets, tmp_path):  # noqa: F811
+    """All of two sets' testing images and 300 of a third, many of them hard to read."""
+    checkpoint, _ = converted
+    onnx_file.export(checkpoint, tmp_path / "a.onnx", report=quiet)
+    files = []
+    for name, count in (("captcha5_classic", 104), ("cute80", 288), ("iiit5k", 300)):
+        lines = (real_sets / name / "annotations-testing.txt").read_text().splitlines()[:count]
+        assert len(lines) == count
+        files += [real_sets / name / line.split()[0] for line in lines]
+    wanted = Recognizer(checkpoint)(files)
+    assert len({one.text for one in wanted}) > 300
+    for settings in (dict(), dict(runtime="openvino", precision="fp32")):
+        found = Recognizer(tmp_path / "a.onnx", **settings)(files)
+        assert [one.text for one in found] == [one.text for one in wanted]
+        for one, right in zip(found, wanted, strict=True):
+            assert one.char_scores == pytest.approx(right.char_scores, abs=1e-4)
+            assert one.score == pytest.approx(right.score, abs=1e-4)
