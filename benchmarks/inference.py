@@ -36,7 +36,7 @@ WAYS = {
     "onnxruntime_int8": ("int8.onnx", {}),
     "openvino": ("a.onnx", {"runtime": "openvino", "precision": "fp32"}),
     "openvino_bf16": ("a.onnx", {"runtime": "openvino", "precision": "bf16"}),
-    "openvino_int8": ("int8.onnx", {"runtime": "openvino"}),
+    "openvino_int8": ("int8.xml", {}),
 }
 BATCHES = (16, 64, 256)
 
@@ -63,6 +63,9 @@ def export(checkpoint: str, calibration: str, folder: Path) -> list[str]:
     ways = [name for name, (file, _) in WAYS.items() if file in ("a.pth", "a.onnx")]
     makers = {
         "int8.onnx": lambda out: onnx_file.export(
+            checkpoint, out, precision="int8", images=[calibration]
+        ),
+        "int8.xml": lambda out: onnx_file.export(
             checkpoint, out, precision="int8", images=[calibration]
         ),
         "savedmodel": lambda out: savedmodel.export(checkpoint, out),

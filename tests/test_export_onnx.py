@@ -134,6 +134,8 @@ def test_refusals(tmp_path):
         onnx_file.export(checkpoint, tmp_path / "a.pb")
     with pytest.raises(ConfigError, match="precision is 'int4'; it is one of"):
         onnx_file.export(checkpoint, tmp_path / "a.onnx", precision="int4")
+    with pytest.raises(ConfigError, match="bf16 is for OpenVINO"):
+        onnx_file.export(checkpoint, tmp_path / "a.onnx", precision="bf16")
     with pytest.raises(ConfigError, match="written to a local file"):
         onnx_file.export(checkpoint, "memory://bucket/a.onnx")
     (tmp_path / "b.onnx").write_text("mine")

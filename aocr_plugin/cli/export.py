@@ -18,9 +18,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("out", metavar="FILE", help="to write: .onnx, or .xml for OpenVINO")
     parser.add_argument(
         "--precision",
-        choices=["fp32", "fp16", "int8"],
+        choices=["fp32", "fp16", "bf16", "int8"],
         default="fp32",
-        help="int8 is calibrated on --images",
+        help="int8 is calibrated on --images; bf16 is for OpenVINO",
     )
     parser.add_argument(
         "--bytes",

@@ -21,6 +21,7 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.export import onnx_file, openvino_file, quantization
 from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
 from aocr_plugin.export.sample_images import given_images
+from aocr_plugin.export.simplify import simplify
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.runtime import onnx_runtime, openvino_runtime
 from aocr_plugin.runtime.engine import GraphEngine, Run
@@ -168,7 +169,7 @@ def _trace(
     if backend != "torchscript":
         onnx = onnx_file.import_onnx("deploy")
         made = onnx.load(path)
-        onnx_file.start_at_zero(made)
+        simplify(made)
         onnx.save(onnx.shape_inference.infer_shapes(made, strict_mode=True), path)
     return path
 

@@ -156,7 +156,7 @@ class MaskedEncoder(nn.Module):
         direction = -2 if self.bidirectional else -1
         if not self.lstm:
             return EncoderOutput(x, final[direction])
-        after = F.pad(valid[:, 1:], (0, 1))
+        after = torch.cat([valid[:, 1:], valid[:, :1] * 0], dim=1)
         last = (valid - after)[..., None]  # 1 at the last real column
         hidden = (x[..., : self.units] * last).sum(1)
         return EncoderOutput(x, torch.cat([final[1][direction], hidden], dim=1))

@@ -17,6 +17,7 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.export import network, openvino_file, quantization
 from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
 from aocr_plugin.export.sample_images import given_images, word_images
+from aocr_plugin.export.simplify import simplify
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.models.postprocessors.word_score import WordScorePostprocessor
 from aocr_plugin.runtime import onnx_runtime, openvino_runtime
@@ -25,7 +26,7 @@ from aocr_plugin.runtime.model_info import KEY, ModelInfo
 from aocr_plugin.runtime.pipeline import Pipeline
 
 OPSET = 17
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 OUTPUTS = ("output", "attention")
 
 
@@ -128,7 +129,7 @@ def graph(engine: PyTorchEngine, width: int | None, batch: int | None, opset: in
             dynamic_axes={name: found for name, found in axes.items() if found},
         )
         made = onnx.load(path)
-    start_at_zero(made)
+    simplify(made)
     made = onnx.shape_inference.infer_shapes(made, strict_mode=True)
     describe(made, info)
     return made
@@ -137,25 +138,6 @@ def graph(engine: PyTorchEngine, width: int | None, batch: int | None, opset: in
 def _height(info: ModelInfo) -> int:
     """Returns the height that the pipeline gives images."""
     return int(Pipeline(info.pipeline)(np.zeros((32, 96), np.uint8)).shape[0])
-
-
-def start_at_zero(model: Any) -> None:
-    """Takes the first states out of recurrent operators: zeros, which are what they take anyway.
-
-    PyTorch writes them as tensors of the batch's size; what computed that is taken out too.
-    """
-    graph = model.graph
-    for node in graph.node:
-        if node.op_type in ("LSTM", "GRU"):
-            del node.input[5:]
-    wanted = {value.name for value in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(node.input)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
 
 
 def describe(model: Any, info: ModelInfo) -> None:
@@ -224,8 +206,9 @@ def export(
     Args:
         checkpoint: of a model with ``AttentionDecoder``.
         out: a ``.onnx`` file, or a ``.xml`` file for OpenVINO, which gets a ``.bin`` beside it.
-        precision: "fp32"; "fp16" (weights and computing; for GPUs and small files); "int8"
-            (convolutions, calibrated on ``images``).
+        precision: "fp32"; "fp16" (weights and computing; for GPUs and small files); "bf16" (what
+            OpenVINO computes in; the file is that of fp32); "int8" (convolutions, calibrated on
+            ``images``).
         width: the only width in pixels; None takes any.
         batch: the only batch; None takes any.
         images: files, folders, patterns or data sets to compare on beside images made on the
@@ -248,6 +231,8 @@ def export(
         raise ConfigError(f"precision is '{precision}'; it is one of {', '.join(PRECISIONS)}")
     if Path(out).suffix not in (".onnx", ".xml"):
         raise ConfigError(f"{out}: an export's name ends in .onnx, or .xml for OpenVINO")
+    if precision == "bf16" and Path(out).suffix != ".xml":
+        raise ConfigError(f"{out}: bf16 is for OpenVINO: give a name that ends in .xml")
     onnx = import_onnx()
     with staged(out, force) as file:
         engine = greedy_engine(checkpoint, report)
@@ -264,7 +249,7 @@ def export(
         describe(made, dataclasses.replace(model_info(engine, width, batch), precision=precision))
         if file.suffix == ".xml":
             openvino_file.save(made, file)
-            run, info = openvino_runtime.open_model(file, precision="fp32")
+            run, info = openvino_runtime.open_model(file)
         else:
             onnx.save(made, file)
             run, info = onnx_runtime.open_model(file)

@@ -65,7 +65,7 @@ class Recognizer:
             be forced has a low one.
         runtime: "pytorch", "onnxruntime" or "openvino"; None goes by the file's name.
         precision: what to compute in: "fp32", "bf16" (PyTorch, OpenVINO) or "fp16" (OpenVINO);
-            None is fp32, in OpenVINO its own choice.
+            None is fp32, of an export what it was compared in.
         threads: of an exported model's runtime; None is one a core.
 
     Raises:

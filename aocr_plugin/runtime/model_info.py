@@ -33,7 +33,7 @@ class ModelInfo:
         score: kind of word score.
         temperature: that is inside the network.
         steps: L.
-        precision: "fp32", "fp16" or "int8": what it was exported in.
+        precision: "fp32", "fp16", "bf16" or "int8": what it was exported and compared in.
         format: of this description.
         version: of the package that wrote it.
     """

@@ -8,7 +8,7 @@ from aocr_plugin.errors import CheckpointError, ConfigError
 from aocr_plugin.runtime.engine import Images, Run
 from aocr_plugin.runtime.model_info import KEY, ModelInfo
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 
 def import_openvino(path: str | Path) -> Any:
@@ -38,22 +38,21 @@ def open_model(
     Args:
         path: ``.onnx``, or ``.xml`` with its ``.bin`` beside it.
         threads: for all calls together; None is one a core.
-        precision: "fp32", "bf16" or "fp16": what it may compute in; None lets OpenVINO choose,
-            which is bfloat16 where the CPU is fast in it.
+        precision: "fp32", "bf16" or "fp16": what it may compute in; None is what the file was
+            exported and compared in.
         throughput: several calls at a time, each on fewer cores.
 
     Raises:
-        ConfigError: OpenVINO is not installed, or the precision is unknown.
+        ConfigError: OpenVINO is not installed, the precision is unknown, or the file is an int8
+            one that was compared in ONNX Runtime.
         CheckpointError: no such file, no model, or not of this package's making.
     """
     openvino = import_openvino(path)
-    if precision is not None and precision not in PRECISIONS:
-        raise ConfigError(f"precision is '{precision}'; it is one of {', '.join(PRECISIONS)}")
+    if precision not in (None, "fp32", "bf16", "fp16"):
+        raise ConfigError(f"precision is '{precision}'; it is one of fp32, bf16, fp16")
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    if precision:
-        settings["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
     try:
         file = storage.local_copy(path)
         if not Path(file).is_file():
@@ -66,6 +65,12 @@ def open_model(
         raise CheckpointError(f"{path}: not a model that OpenVINO reads ({what})") from error
     text = model.get_rt_info([KEY]).astype(str) if model.has_rt_info([KEY]) else None
     info = ModelInfo.from_json(text or _onnx_metadata(model), str(path))
+    if info.precision == "int8" and Path(file).suffix == ".onnx":
+        raise ConfigError(
+            f"{path}: its int8 was calibrated for ONNX Runtime and reads otherwise in OpenVINO; "
+            "export FILE.xml with --precision int8"
+        )
+    settings["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision or info.precision]
     compiled = openvino.Core().compile_model(model, "CPU", settings)
     outputs = compiled.outputs
 

@@ -86,9 +86,9 @@ def greedy(
     memory, state, mask = start
     keys = step.key(memory)
     count = memory.size(0)
-    symbols = memory.new_full((count,), dictionary.start_idx, dtype=torch.long)
+    symbols = memory.new_full((1,), dictionary.start_idx, dtype=torch.long)  # the same for all N
     ended = torch.zeros(count, dtype=torch.bool, device=memory.device)
-    context = memory.new_zeros(count, memory.size(2))
+    context = memory[:, 0] * 0  # zeros of that shape, without an operator that makes some
     logits, weights = [], []
     for _ in range(max_seq_len):
         out, context, state, attention = step(
