@@ -59,7 +59,7 @@ setup(
         "cpu": [*MMOCR, "mmcv-lite>=2.0.1,<2.2.0"],
         "runtime": ["onnxruntime>=1.17"],
         "openvino": ["openvino>=2024.4"],
-        "export": ["onnx>=1.16", "onnxruntime>=1.17"],
+        "export": ["onnx>=1.16", "onnxruntime>=1.17", "onnxruntime-extensions>=0.13"],
         # MMDeploy's pin of protobuf (<= 3.20.2) does not go with the extra [tensorflow].
         "deploy": [
             *MMOCR,
