@@ -1,8 +1,9 @@
 """OpenCV's and TensorFlow's resizing in PyTorch's operations, for graphs that hold it.
 
-Sizes are tensors, so that a trace of it takes images of any size. OpenCV's results are met bit for
-bit by "nearest" and "bilinear"; by "area" but for ties of rounding (1 in 10,000 pixels of noise, by
-1), by "bicubic" to within 1. C channels, H, W pixels.
+Sizes are tensors, so that a trace of it takes images of any size, and have one element each: of
+tensors without a dimension the exporter to ONNX makes float32 even where they are float64. OpenCV's
+results are met bit for bit by "nearest" and "bilinear"; by "area" but for ties of rounding (1 in
+10,000 pixels of noise, by 1), by "bicubic" to within 1. C channels, H, W pixels.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Resize = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Resize = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 _UNIT = 2048.0  # of OpenCV's weights, which are whole numbers
 _SLIVER = 1e-3  # parts of a pixel below it are left out of an area by OpenCV
@@ -22,7 +23,8 @@ def _scale(size: Tensor, new_size: Tensor) -> Tensor:
 
 
 def _rows(new_size: Tensor) -> Tensor:
-    return torch.arange(new_size, dtype=torch.float64)  # type: ignore[call-overload,no-any-return]
+    """Returns 0, 1, ... up to a size of one element; float64."""
+    return torch.arange(new_size.squeeze(0), dtype=torch.float64)  # type: ignore[call-overload]
 
 
 def _whole(weights: Tensor) -> Tensor:
@@ -60,20 +62,17 @@ def _pair(size: Tensor, new_size: Tensor, area: bool, edge: bool) -> tuple[Tenso
     return *pair, _whole(1.0 - part), _whole(part)
 
 
-def bilinear(
-    x: Tensor, size: Tensor, height: Tensor, width: Tensor, area: bool = False
-) -> Tensor:
+def bilinear(x: Tensor, size: Tensor, new: Tensor, area: bool = False) -> Tensor:
     """Resizes as ``cv2.INTER_LINEAR`` does, cut off where OpenCV's whole numbers are.
 
     Args:
         x: [C, H, W], float32.
         size: int64 [2]: H and W.
-        height: wanted.
-        width: wanted.
+        new: int64 [2]: height and width wanted.
         area: see :func:`area`.
     """
-    top, bottom, upper, lower = _pair(size[0], height, area, edge=False)
-    left, right, near, far = _pair(size[1], width, area, edge=True)
+    top, bottom, upper, lower = _pair(size[:1], new[:1], area, edge=False)
+    left, right, near, far = _pair(size[1:], new[1:], area, edge=True)
 
     def line(index: Tensor, weights: Tensor) -> Tensor:
         row = x.index_select(1, index).double()
@@ -93,20 +92,20 @@ def _cover(size: Tensor, new_size: Tensor) -> Tensor:
     return (part / torch.minimum(scale, size - start)).float()
 
 
-def area(x: Tensor, size: Tensor, height: Tensor, width: Tensor) -> Tensor:
+def area(x: Tensor, size: Tensor, new: Tensor) -> Tensor:
     """Resizes as ``cv2.INTER_AREA`` does; arguments as of :func:`bilinear`."""
-    mean = _cover(size[0], height) @ x @ _cover(size[1], width).transpose(0, 1)
-    half = (size[0] == 2 * height) & (size[1] == 2 * width)
+    mean = _cover(size[:1], new[:1]) @ x @ _cover(size[1:], new[1:]).transpose(0, 1)
+    half = (size[:1] == 2 * new[:1]) & (size[1:] == 2 * new[1:])
     shrunk = torch.where(half, torch.floor(mean + 0.5), torch.round(mean))
-    enlarges = (size[0] < height) | (size[1] < width)
-    return torch.where(enlarges, bilinear(x, size, height, width, area=True), shrunk)
+    enlarges = (size[:1] < new[:1]) | (size[1:] < new[1:])
+    return torch.where(enlarges, bilinear(x, size, new, area=True), shrunk)
 
 
-def nearest(x: Tensor, size: Tensor, height: Tensor, width: Tensor) -> Tensor:
+def nearest(x: Tensor, size: Tensor, new: Tensor) -> Tensor:
     """Resizes as ``cv2.INTER_NEAREST`` does; arguments as of :func:`bilinear`."""
-    rows = torch.floor(_rows(height) * _scale(size[0], height)).long()
-    columns = torch.floor(_rows(width) * _scale(size[1], width)).long()
-    return x.index_select(1, _clamped(rows, size[0])).index_select(2, _clamped(columns, size[1]))
+    rows = torch.floor(_rows(new[:1]) * _scale(size[:1], new[:1])).long()
+    columns = torch.floor(_rows(new[1:]) * _scale(size[1:], new[1:])).long()
+    return x.index_select(1, _clamped(rows, size[:1])).index_select(2, _clamped(columns, size[1:]))
 
 
 def _mixed(x: Tensor, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]) -> Tensor:
@@ -133,9 +132,9 @@ def _cubic_taps(size: Tensor, new_size: Tensor) -> tuple[Tensor, Tensor]:
     return _clamped(index, size), _whole(weights) / _UNIT
 
 
-def bicubic(x: Tensor, size: Tensor, height: Tensor, width: Tensor) -> Tensor:
+def bicubic(x: Tensor, size: Tensor, new: Tensor) -> Tensor:
     """Resizes as ``cv2.INTER_CUBIC`` does; arguments as of :func:`bilinear`."""
-    mixed = _mixed(x.double(), _cubic_taps(size[0], height), _cubic_taps(size[1], width))
+    mixed = _mixed(x.double(), _cubic_taps(size[:1], new[:1]), _cubic_taps(size[1:], new[1:]))
     return torch.round(mixed).clamp(0, 255).float()
 
 
@@ -171,17 +170,17 @@ def _tensorflow_taps(
 
 
 def on_canvas(
-    x: Tensor, size: Tensor, fitted: tuple[Tensor, Tensor], canvas: tuple[int, int], kernel: str
+    x: Tensor, size: Tensor, fitted: Tensor, canvas: tuple[int, int], kernel: str
 ) -> Tensor:
     """Resizes as TensorFlow does, to the top left of a canvas of zeros; not rounded.
 
     Args:
         x: [C, H, W], float32.
         size: int64 [2]: H and W.
-        fitted: height and width that the image gets; its own leave it as it is.
+        fitted: int64 [2]: height and width that it gets; its own leave it as it is.
         canvas: height and width.
         kernel: see ``bicubic.matrix``.
     """
-    rows = _tensorflow_taps(size[0], fitted[0], canvas[0], kernel)
-    columns = _tensorflow_taps(size[1], fitted[1], canvas[1], kernel)
+    rows = _tensorflow_taps(size[:1], fitted[:1], canvas[0], kernel)
+    columns = _tensorflow_taps(size[1:], fitted[1:], canvas[1], kernel)
     return _mixed(x, rows, columns)
