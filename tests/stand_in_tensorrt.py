@@ -1,8 +1,7 @@
 """A module that stands in for TensorRT's Python package where there is no GPU.
 
 An "engine" is the ONNX file itself and what the builder was told; it is run by ONNX Runtime, on the
-CPU, from and to the addresses that it is given. What is not of TensorRT's interface is not here:
-``test_tensorrt_check.py`` says which versions it follows's.
+CPU, from and to the addresses that it is given. What is not of TensorRT's interface is not here.
 """
 
 import ctypes

@@ -69,6 +69,7 @@ def told(data):
     return json.loads(bytes(data).split(b"\0")[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trt", VERSIONS, indirect=True)
 def test_whole_tool(trt, checkpoint, tmp_path, capsys, monkeypatch):
     if trt.__version__ < "11":
