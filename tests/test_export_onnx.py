@@ -136,6 +136,11 @@ def test_refusals(tmp_path):
         onnx_file.export(checkpoint, tmp_path / "a.onnx", precision="int4")
     with pytest.raises(ConfigError, match="bf16 is for OpenVINO"):
         onnx_file.export(checkpoint, tmp_path / "a.onnx", precision="bf16")
+    with pytest.raises(ExportError, match="no image that the export can take"):
+        onnx_file.export(checkpoint, tmp_path / "a.onnx", width=8, report=quiet)
+    original = write("original", tmp_path / "o.pth")
+    with pytest.raises(ConfigError, match=r"no mask_padding .* its canvas's \(86\)"):
+        onnx_file.export(original, tmp_path / "a.onnx", width=160, report=quiet)
     with pytest.raises(ConfigError, match="written to a local file"):
         onnx_file.export(checkpoint, "memory://bucket/a.onnx")
     (tmp_path / "b.onnx").write_text("mine")

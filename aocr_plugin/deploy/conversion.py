@@ -15,20 +15,13 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from aocr_plugin.deploy import model_config
+from aocr_plugin.deploy import backends, model_config
 from aocr_plugin.deploy.order import sdk_order
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.export import onnx_file, openvino_file, quantization
-from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
-from aocr_plugin.export.sample_images import given_images
+from aocr_plugin.export import onnx_file
 from aocr_plugin.export.simplify import simplify
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
-from aocr_plugin.runtime import onnx_runtime, openvino_runtime
-from aocr_plugin.runtime.engine import GraphEngine, Run
 from aocr_plugin.runtime.model_info import ModelInfo
-
-CALIBRATION = "calib_data.h5"
-BACKENDS = ("onnxruntime", "openvino", "tensorrt", "torchscript")
 
 
 @contextlib.contextmanager
@@ -65,9 +58,10 @@ def load_deploy_config(path: str, channels: int) -> Config:
     if task != "TextRecognition":
         raise ConfigError(f"{path}: codebase_config.task is {task!r}, not 'TextRecognition'")
     backend = (cfg.get("backend_config") or {}).get("type")
-    if backend not in BACKENDS:
+    if backend not in backends.BACKENDS:
         raise ConfigError(
-            f"{path}: backend_config.type is {backend!r}; convert with one of {', '.join(BACKENDS)}"
+            f"{path}: backend_config.type is {backend!r}; convert with one of "
+            f"{', '.join(backends.BACKENDS)}"
         )
     for model_input in cfg.backend_config.get("model_inputs", []):
         for shape in model_input["input_shapes"]["input"].values():
@@ -114,28 +108,32 @@ def convert(
     if static:
         width = int(model_config.canvas_width(model_cfg) or width or 0)
     os.makedirs(work_dir, exist_ok=True)
-    traced = image or _made_image(Path(work_dir))
-    ir = _trace(backend, deploy_cfg, model_cfg, str(checkpoint), traced, str(work_dir))
     info = _model_info(engine, model_cfg, width, 1 if static else None)
     precision = str(deploy_cfg.backend_config.get("precision", "fp32"))
-    files = _to_backend(
-        ir, deploy_cfg, info, precision, images, work_dir=str(work_dir), device=device
-    )
+    files: list[str] = []
     try:
-        agreement = _compare(files, backend, engine, info, precision, images, width)
+        traced = image or _made_image(Path(work_dir))
+        try:
+            ir = _trace(backend, deploy_cfg, model_cfg, str(checkpoint), traced, str(work_dir))
+        finally:
+            if image is None:
+                os.unlink(traced)
+        files = backends.write(ir, backend, info, precision)
+        agreement = backends.compare(files[0], backend, engine, info, precision, images, width)
     except Exception:
-        for name in {ir, *files}:
+        for name in files:
             Path(name).unlink(missing_ok=True)
         raise
-    report("not compared: no runner of this backend here" if not agreement else str(agreement))
+    report(str(agreement))
+    if backend == "tensorrt":
+        files = backends.tensorrt(files[0], deploy_cfg, info, images, str(work_dir), device)
+        report("the engine is not compared here: tools/tensorrt_check.py does, on its machine")
     if dump_info:
         from mmdeploy.backend.sdk.export_info import export2SDK
 
         export2SDK(deploy_cfg, model_cfg, str(work_dir), pth=str(checkpoint), device=device)
         names = ("deploy.json", "pipeline.json", "detail.json", "dict_file.txt")
         files += [os.path.join(work_dir, name) for name in names]
-    if image is None:
-        os.unlink(traced)
     return files
 
 
@@ -187,106 +185,3 @@ def _model_info(
         silent=[order.index(index) for index in info.silent],
         end=order.index(info.end),
     )
-
-
-def write_calibration(images: Sequence[str] | None, info: ModelInfo, path: str) -> None:
-    """Writes the network's inputs for images to an HDF5 file, as MMDeploy's calibrator reads it.
-
-    Raises:
-        ConfigError: there are no images, or h5py is not installed.
-    """
-    if not images:
-        raise ConfigError("int8 is calibrated on real images: give some with --test-img")
-    try:
-        import h5py
-    except ModuleNotFoundError as error:
-        raise ConfigError("int8 needs h5py: pip install 'aocr-plugin[deploy]'") from error
-    graphs = GraphEngine(lambda batch: (batch, None), info)
-    with h5py.File(path, "w") as file:
-        group = file.create_group("calib_data/end2end/input")
-        for number, (name, data) in enumerate(given_images(images)):
-            group[str(number)] = graphs.batch([graphs.prepare(data, name)])
-
-
-def _to_backend(
-    ir: str,
-    deploy_cfg: Config,
-    info: ModelInfo,
-    precision: str,
-    images: Sequence[str] | None,
-    *,
-    work_dir: str,
-    device: str,
-) -> list[str]:
-    """Returns the backend's files, made of the intermediate representation."""
-    backend = deploy_cfg.backend_config.type
-    if backend == "torchscript":
-        return [ir]
-    onnx = onnx_file.import_onnx("deploy")
-    made = onnx.load(ir)
-    if precision == "fp16":
-        made = quantization.float16(made)
-    onnx_file.describe(made, dataclasses.replace(info, precision=precision))
-    onnx.save(made, ir)
-    if backend == "onnxruntime":
-        return [ir]
-    if backend == "openvino":  # MMDeploy calls a command that OpenVINO no longer has
-        path = Path(ir).with_suffix(".xml")
-        openvino_file.save(made, path)
-        return [str(path), str(path.with_suffix(".bin"))]
-    from mmdeploy.apis.utils import to_backend
-    from mmdeploy.backend.tensorrt import is_available
-
-    if deploy_cfg.backend_config.get("common_config", {}).get("int8_mode"):
-        write_calibration(images, info, os.path.join(work_dir, CALIBRATION))
-        deploy_cfg.calib_config = {"create_calib": True, "calib_file": CALIBRATION}
-    if not is_available():
-        raise ConfigError(
-            f"TensorRT is not installed here; {ir} is ready: run this again where it is, or give "
-            "the file to trtexec"
-        )
-    found: Sequence[str] = to_backend(
-        backend, [ir], work_dir=work_dir, deploy_cfg=deploy_cfg, device=device
-    )
-    return list(found)
-
-
-def _compare(
-    files: Sequence[str],
-    backend: str,
-    engine: PyTorchEngine,
-    info: ModelInfo,
-    precision: str,
-    images: Sequence[str] | None,
-    width: int | None,
-) -> Agreement | None:
-    """Passes an export through the gate; None where there is nothing to run it with."""
-    if backend == "onnxruntime":
-        run, _ = onnx_runtime.open_model(files[0])
-    elif backend == "openvino":
-        run, _ = openvino_runtime.open_model(files[0], precision="fp32")
-    elif backend == "torchscript":
-        run = _torchscript(files[0])
-    else:
-        return None
-    ours = onnx_file.model_info(engine, width, info.batch)
-    inverse = np.argsort(sdk_order(engine.model.decoder.dictionary))
-    exported = GraphEngine(lambda batch: (run(batch)[0][..., inverse], None), ours)
-    compared, given = onnx_file.compared_images(images)
-    if width is not None:
-        compared = [
-            (name, data)
-            for name, data in compared
-            if exported.prepare(data, name).shape[1] <= width
-        ]
-    return Comparison(engine, exported, BOUNDS[precision], given).run(compared)
-
-
-def _torchscript(path: str) -> Run:
-    module = torch.jit.load(path)
-
-    @torch.inference_mode()
-    def run(images: Any) -> tuple[Any, None]:
-        return module(torch.from_numpy(images)).numpy(), None
-
-    return run

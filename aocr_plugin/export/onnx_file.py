@@ -180,6 +180,17 @@ def compared_images(images: Sequence[str] | None) -> tuple[list[tuple[str, bytes
     return [*word_images(), *given], frozenset(name for name, _ in given)
 
 
+def not_wider(
+    images: list[tuple[str, bytes]], engine: GraphEngine, width: int | None
+) -> list[tuple[str, bytes]]:
+    """Returns the images that a network of one width, in pixels, can read; None reads all."""
+    if width is None:
+        return images
+    return [
+        (name, data) for name, data in images if engine.width(engine.prepare(data, name)) <= width
+    ]
+
+
 def greedy_engine(checkpoint: str | Path, report: Callable[[str], None]) -> PyTorchEngine:
     """Returns a checkpoint in PyTorch, to be exported: on the CPU, greedy."""
     engine = PyTorchEngine(checkpoint, device="cpu")
@@ -236,6 +247,7 @@ def export(
     onnx = import_onnx()
     with staged(out, force) as file:
         engine = greedy_engine(checkpoint, report)
+        _check_width(engine, width)
         compared, given = compared_images(images)
         if precision == "int8" and not given:
             raise ConfigError("int8 is calibrated on real images: give some with --images")
@@ -254,16 +266,31 @@ def export(
             onnx.save(made, file)
             run, info = onnx_runtime.open_model(file)
         exported = GraphEngine(run, info)
-        if width is not None:  # what is wider cannot be read by it
-            compared = [
-                (name, data)
-                for name, data in compared
-                if exported.prepare(data, name).shape[1] <= width
-            ]
+        compared = not_wider(compared, exported, width)
         report(f"comparing with PyTorch on {len(compared)} images")
         agreement = Comparison(engine, exported, BOUNDS[precision], given).run(compared)
         report(str(agreement))
     return agreement
+
+
+def _check_width(engine: PyTorchEngine, width: int | None) -> None:
+    """Checks that one width can be had.
+
+    Raises:
+        ConfigError: the model reads padding as image, so that no other width than its own will do.
+    """
+    if width is None or engine.model.mask_padding:
+        return
+    info = model_info(engine, None, None)
+    widths = {int(Pipeline(info.pipeline)(np.zeros(size, np.uint8)).shape[1]) for size in _PROBES}
+    if widths != {width}:
+        raise ConfigError(
+            f"width is {width}; this model has no mask_padding and would read the padding of "
+            f"narrower images: leave the width out, or give its canvas's ({min(widths)})"
+        )
+
+
+_PROBES = ((32, 8), (32, 100), (10, 500))
 
 
 def _calibration(

@@ -89,9 +89,11 @@ class Comparison:
         """Compares on images, in batches of several sizes.
 
         Raises:
-            ExportError: the first image and step that differ.
+            ExportError: the first image and step that differ, or there is no image.
             ImageError: an image cannot be read.
         """
+        if not images:
+            raise ExportError("there is no image that the export can take; nothing is written")
         info = self.export.info
         theirs = [self.export.prepare(data, name) for name, data in images]
         ours = [self.checkpoint.prepare(data, name) for name, data in images]
