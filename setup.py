@@ -59,7 +59,8 @@ setup(
         "cpu": [*MMOCR, "mmcv-lite>=2.0.1,<2.2.0"],
         "runtime": ["onnxruntime>=1.17"],
         "openvino": ["openvino>=2024.4"],
-        "export": ["onnx>=1.16", "onnxruntime>=1.17", "onnxruntime-extensions>=0.13"],
+        "export": ["onnx>=1.16", "onnxruntime>=1.17", "onnxruntime-extensions>=0.15.2"],
+        "bytes": ["onnxruntime>=1.17", "onnxruntime-extensions>=0.15.2"],
         # MMDeploy's pin of protobuf (<= 3.20.2) does not go with the extra [tensorflow].
         "deploy": [
             *MMOCR,
@@ -85,7 +86,7 @@ setup(
             "mypy",
             "onnx>=1.16",
             "onnxruntime>=1.17",
-            "onnxruntime-extensions>=0.13",
+            "onnxruntime-extensions>=0.15.2",
             "openvino>=2024.4",
             "pytest>=8",
             "ruff",

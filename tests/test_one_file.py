@@ -142,6 +142,8 @@ def test_what_is_no_such_file_is_named(made, tmp_path, monkeypatch):
     (tmp_path / "network.onnx").write_bytes(network.SerializeToString())
     with pytest.raises(CheckpointError, match="does not take image files' bytes; write one"):
         BytesModel(tmp_path / "network.onnx")
+    with pytest.raises(ConfigError, match="takes image files' bytes and needs no Recognizer"):
+        Recognizer(made[1])
     monkeypatch.setitem(sys.modules, "onnxruntime_extensions", None)
     with pytest.raises(ConfigError, match=r"own\.onnx: .* pip install 'aocr-plugin\[bytes\]'"):
         BytesModel(made[1])

@@ -102,7 +102,8 @@ def _bytes(n: Nodes, text: Value, number: Value, gray: bool) -> tuple[Value, Val
     padded = _refuse_unless(padded, known, number, REFUSALS[0])
     wide = n.op("Reshape", padded.take(16 + np.arange(8)), [2, 4]) * [1 << 24, 1 << 16, 256, 1]
     wide = n.op("ReduceSum", wide, [1], keepdims=0)
-    png_ok = (wide.take(0) * wide.take(1) <= MOST_PIXELS) & padded.take(28).equals(0)
+    small = (wide <= MOST_PIXELS).every() & (wide.take(0) * wide.take(1) <= MOST_PIXELS)
+    png_ok = small & padded.take(28).equals(0)
     padded = _refuse_unless(padded, png_ok | ~is_png, number, REFUSALS[1])
     passed, looked = Nodes(f"{n.prefix}png/"), Nodes(f"{n.prefix}jpeg/")
     fine, mended = jpeg_check.check(looked.use(padded), looked.use(length), MOST_PIXELS, gray)

@@ -79,7 +79,7 @@ class BytesComparison:
             how = "alone" if size == 1 else f"in a batch of {size}"
             for start in range(0, len(images), size):
                 chosen = [place % len(images) for place in range(start, start + size)]
-                wanted = parity._by_pytorch(self.checkpoint, [ready[place] for place in chosen])
+                wanted = parity.by_pytorch(self.checkpoint, [ready[place] for place in chosen])
                 right = predictions(self.info, wanted, [names[place] for place in chosen])
                 files = [images[place][1] for place in chosen]
                 for place, found in enumerate(self.model(files)):

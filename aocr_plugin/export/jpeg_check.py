@@ -1,9 +1,10 @@
 """Looks through a JPEG file in ONNX operators, before the decoder does.
 
 libjpeg, as onnxruntime-extensions 0.15.2 calls it, ends the whole process at a damaged header and
-never returns from a file that is cut off. So nothing reaches it that has not been looked through:
-one scan of one or three components, coded by Huffman's tables, 8 bits; that is what cameras,
-browsers and libraries write unless told otherwise. Progressive and CMYK files are turned down.
+never returns from a file that is cut off; of a gray file it writes behind its memory. So nothing
+reaches it that has not been looked through: one scan of one or three components, of Huffman
+tables, 8 bits; that is what cameras, browsers and libraries write unless told otherwise.
+Progressive and CMYK files are turned down. A gray file is made one of three components.
 
 K segments: what a marker begins, up to the scan's, and each table inside of one.
 """

@@ -52,7 +52,7 @@ class Agreement(NamedTuple):
 
 
 @torch.inference_mode()
-def _by_pytorch(engine: PyTorchEngine, batch: list[dict[str, Any]]) -> Probabilities:
+def by_pytorch(engine: PyTorchEngine, batch: list[dict[str, Any]]) -> Probabilities:
     """Returns [N, L, V] of the model itself: packed sequences, masks, all steps."""
     data = engine.model.data_preprocessor(pseudo_collate(batch), False)
     feat, encoded = engine.model.encode(data["inputs"], data["data_samples"])
@@ -102,7 +102,7 @@ class Comparison:
         for size in sizes:
             for start in range(0, len(images), size):
                 chosen = [place % len(images) for place in range(start, start + size)]
-                right = _by_pytorch(self.checkpoint, [ours[place] for place in chosen])
+                right = by_pytorch(self.checkpoint, [ours[place] for place in chosen])
                 batch = self.export.batch([theirs[place] for place in chosen])
                 found, _ = self.export.run(batch)
                 what = f"in a batch of {size}, {batch.shape[3]} pixels wide"

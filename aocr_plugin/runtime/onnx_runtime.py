@@ -21,7 +21,8 @@ def session(path: str | Path, *, threads: int | None = None, device: str | None 
         device: "cpu" or "cuda"; None is the CPU.
 
     Raises:
-        ConfigError: ONNX Runtime is not installed or has no such device.
+        ConfigError: ONNX Runtime is not installed or has no such device, or the file is one of
+            ``--bytes``.
         CheckpointError: no such file, or no ONNX model.
     """
     try:
@@ -52,6 +53,11 @@ def session(path: str | Path, *, threads: int | None = None, device: str | None 
     except Exception as error:
         if type(error).__module__.startswith("onnxruntime"):
             what = str(error).splitlines()[0]
+            if "DecodeImage" in what:
+                raise ConfigError(
+                    f"{path}: takes image files' bytes and needs no Recognizer; read with "
+                    "examples/one_file.py or aocr_plugin.runtime.bytes_model.BytesModel"
+                ) from error
             raise CheckpointError(f"{path}: not an ONNX model that can be run ({what})") from error
         raise
 
