@@ -80,7 +80,7 @@ def test_whole_tool(trt, checkpoint, tmp_path, capsys, monkeypatch):
     opened, engines = tensorrt_runtime.open_engine, []
 
     def on_cpu(module, data, device):
-        assert device == "cuda:0"
+        assert device == "cuda"
         engines.append(told(data))
         return opened(module, data, "cpu")
 
@@ -197,7 +197,7 @@ def test_what_is_missing_is_named(checkpoint, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", stand_in_tensorrt.module("8.6"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert main([str(checkpoint)]) == 2
-    assert "device 'cuda:0' is not on this machine, or PyTorch is" in capsys.readouterr().err
+    assert "device 'cuda' is not on this machine, or PyTorch is" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([str(checkpoint), "--device", "cpu"])
     assert "--device cpu is for --onnxruntime-cuda" in capsys.readouterr().err
@@ -212,12 +212,14 @@ def test_without_tensorrt(checkpoint, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     assert main(words) == 2
-    assert "nothing here runs on device 'cuda:0': it needs an NVIDIA" in capsys.readouterr().err
+    assert "nothing here runs on device 'cuda': it needs an NVIDIA" in capsys.readouterr().err
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert gpu_check.without_tensorrt("cuda:0") == "pytorch"
+    assert gpu_check.without_tensorrt("cuda") == "pytorch"
     both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
-    assert gpu_check.without_tensorrt("cuda:0") == "onnxruntime"
+    assert gpu_check.without_tensorrt("cuda") == "onnxruntime"
+    assert main(words) == 2, "ONNX Runtime itself goes on with the CPU"
+    assert "ONNX Runtime cannot start its CUDA path: no GPU, or" in capsys.readouterr().err
 
 
 def test_pytorchs_path(checkpoint):

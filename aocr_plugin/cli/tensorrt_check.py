@@ -37,7 +37,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="where there is a GPU without TensorRT: ONNX Runtime's CUDA path, or PyTorch's where "
         "ONNX Runtime is built for CPUs only",
     )
-    parser.add_argument("--device", default="cuda:0", help="cuda:0; cpu tries --onnxruntime-cuda")
+    parser.add_argument(
+        "--device",
+        choices=["cuda", "cpu"],
+        default="cuda",
+        help="cuda: the first GPU (CUDA_VISIBLE_DEVICES chooses); cpu tries --onnxruntime-cuda out",
+    )
     parser.add_argument("--rounds", type=whole_from(1), default=100, help="timed runs (100)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     add_traceback_flag(parser)
@@ -49,6 +54,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def check(args: argparse.Namespace) -> int:
     """Runs; returns the exit code."""
+    import torch
+
     from aocr_plugin.errors import ConfigError
     from aocr_plugin.export import gpu_check
 
@@ -70,10 +77,11 @@ def check(args: argparse.Namespace) -> int:
                 f"{timing.p50:.2f}\t{timing.p99:.2f}\t{timing.rate:.0f}\t{one.agreement.worst:.1e}"
             )
     if args.json:
+        seen = args.device == "cuda" and torch.cuda.is_available()
         found = [
             {
                 "runtime": one.runtime,
-                "device": args.device,
+                "device": torch.cuda.get_device_name() if seen else args.device,
                 "precision": one.precision,
                 "agreement": one.agreement._asdict(),
                 "timings": [timing._asdict() for timing in one.timings],

@@ -15,6 +15,7 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.export import onnx_file, openvino_file, quantization
 from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
 from aocr_plugin.export.sample_images import given_images
+from aocr_plugin.export.tensorrt_engine import plugins_not_needed
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.runtime import onnx_runtime, openvino_runtime
 from aocr_plugin.runtime.engine import GraphEngine, Run
@@ -118,9 +119,10 @@ def tensorrt(
             f"TensorRT is not installed here; {ir} is ready: run this again where it is, or give "
             "the file to trtexec"
         )
-    found: Sequence[str] = to_backend(
-        "tensorrt", [ir], work_dir=work_dir, deploy_cfg=deploy_cfg, device=device
-    )
+    with plugins_not_needed():
+        found: Sequence[str] = to_backend(
+            "tensorrt", [ir], work_dir=work_dir, deploy_cfg=deploy_cfg, device=device
+        )
     return list(found)
 
 

@@ -143,7 +143,7 @@ def check(
     *,
     precisions: Sequence[str] = PRECISIONS,
     images: Sequence[str] | None = None,
-    device: str = "cuda:0",
+    device: str = "cuda",
     rounds: int = ROUNDS,
     report: Callable[[str], None] = print,
 ) -> list[Checked]:
@@ -154,7 +154,7 @@ def check(
         runtime: one of :data:`RUNTIMES`.
         precisions: of "fp32" and "fp16".
         images: files, folders, patterns or data sets to compare on beside images made on the spot.
-        device: to run on; "cpu" tries out all but TensorRT.
+        device: "cuda", or "cpu" to try out all but TensorRT.
         rounds: how often each batch is timed.
         report: told how it goes.
 

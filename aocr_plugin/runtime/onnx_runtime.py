@@ -42,12 +42,18 @@ def session(path: str | Path, *, threads: int | None = None, device: str | None 
     options.intra_op_num_threads = threads or 0
     try:
         file = storage.local_copy(path)
-        return onnxruntime.InferenceSession(
+        opened = onnxruntime.InferenceSession(
             str(file),
             options,
             providers=[wanted, "CPUExecutionProvider"][: 1 + (kind != "cpu")],
             disabled_optimizers=_CRASHES if _HALF in Path(file).read_bytes() else None,
         )
+        if opened.get_providers()[0] != wanted:  # it goes on on the CPU without a word
+            raise ConfigError(
+                "ONNX Runtime cannot start its CUDA path: no GPU, or CUDA's libraries are missing "
+                "(pip install 'onnxruntime-gpu[cuda,cudnn]')"
+            )
+        return opened
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except Exception as error:

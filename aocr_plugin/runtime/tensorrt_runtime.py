@@ -26,7 +26,7 @@ def import_tensorrt() -> Any:
     return tensorrt
 
 
-def open_engine(trt: Any, data: Any, device: str = "cuda:0") -> Run:
+def open_engine(trt: Any, data: Any, device: str = "cuda") -> Run:
     """Returns an engine's network; its memory is that of PyTorch's tensors.
 
     Args:
