@@ -39,7 +39,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["aocr_plugin", "aocr_plugin.*"]),
-    package_data={"aocr_plugin": ["py.typed", "visualization/report_page/*"]},
+    package_data={"aocr_plugin": ["py.typed", "visualization/report_page/*", "serving/page/*"]},
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:main"]},
     # What reads images with an exported network, and what prepares data, needs no PyTorch.
@@ -73,6 +73,13 @@ setup(
         "demo": ["captcha>=0.6", "matplotlib>=3.7"],
         "gs": ["gcsfs>=2024.2"],
         "s3": ["s3fs>=2024.2"],
+        "serve": [
+            "fastapi>=0.115",
+            "fastapi-offline>=1.7",
+            "litserve>=0.2.19,<0.3",
+            "prometheus-client>=0.20",
+            "uvicorn>=0.30",
+        ],
         "tensorboard": ["tensorboard>=2.15"],
         "tensorflow": ["tensorflow-cpu>=2.15"],
         "test": [

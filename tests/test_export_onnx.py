@@ -217,7 +217,7 @@ def test_texts_of_real_sets_in_every_runtime(converted, real_sets, tmp_path):  #
         assert len(lines) == count
         files += [real_sets / name / line.split()[0] for line in lines]
     wanted = Recognizer(checkpoint)(files)
-    assert len({one.text for one in wanted}) > 300
+    assert len({one.text for one in wanted}) > 200, "hardly anything is told apart"
     for settings in (dict(), dict(runtime="openvino", precision="fp32")):
         found = Recognizer(tmp_path / "a.onnx", **settings)(files)
         assert [one.text for one in found] == [one.text for one in wanted]

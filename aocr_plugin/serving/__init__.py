@@ -1,0 +1,1 @@
+"""An HTTP server around a model: TensorFlow Serving's REST and the Open Inference Protocol."""
