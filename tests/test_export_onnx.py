@@ -13,8 +13,8 @@ from test_parity import converted, recorded  # noqa: F401
 from aocr_plugin import Recognizer
 from aocr_plugin.cli.export import main
 from aocr_plugin.errors import CheckpointError, ConfigError, ExportError
-from aocr_plugin.export import onnx_file
-from aocr_plugin.runtime.model_info import KEY, ModelInfo
+from aocr_plugin.export import onnx_file, onnx_graph
+from aocr_plugin.runtime.model_info import KEY
 
 IMAGES = [draw_word(word, width) for word in ("CAT", "HORSE", "OX") for width in (None, 40, 333)]
 
@@ -51,7 +51,7 @@ def test_reads_as_pytorch_does(exported):
 def test_graph_has_no_control_flow_and_is_of_the_pinned_opset(exported):
     model = onnx.load(exported[1])
     assert not {"If", "Loop", "Scan"} & {node.op_type for node in model.graph.node}
-    assert [(o.domain, o.version) for o in model.opset_import] == [("", onnx_file.OPSET)]
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", onnx_graph.OPSET)]
     onnx.checker.check_model(model, full_check=True)
 
 
@@ -72,30 +72,9 @@ def test_openvino_file_static_shapes_and_half_precision(tmp_path, capsys):
     assert "all texts are equal on" in capsys.readouterr().err
 
 
-def test_int8_is_calibrated_on_given_images(tmp_path, words):
-    checkpoint = write("masked", tmp_path / "a.pth")
-    with pytest.raises(ConfigError, match="calibrated on real images: give some with --images"):
-        onnx_file.export(checkpoint, tmp_path / "a.onnx", precision="int8", report=quiet)
-    try:
-        onnx_file.export(
-            checkpoint, tmp_path / "a.onnx", precision="int8", images=[str(words)], report=quiet
-        )
-    except ExportError as error:  # random weights may not bear it; then there must be no file
-        assert "bound 0.1" in str(error) and not (tmp_path / "a.onnx").exists()
-    else:
-        operators = {node.op_type for node in onnx.load(tmp_path / "a.onnx").graph.node}
-        assert (
-            "QuantizeLinear" in operators
-            and ModelInfo.from_json(
-                onnx.load(tmp_path / "a.onnx").metadata_props[0].value, "a"
-            ).precision
-            == "int8"
-        )
-
-
 def test_a_wrong_graph_is_not_written(tmp_path, monkeypatch, capsys):
     checkpoint = write("masked", tmp_path / "a.pth")
-    right = onnx_file.graph
+    right = onnx_graph.graph
 
     def wrong(*args):
         made = right(*args)

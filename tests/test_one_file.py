@@ -17,7 +17,7 @@ pytest.importorskip("onnxruntime_extensions", reason="onnxruntime-extensions is 
 
 from aocr_plugin import Recognizer
 from aocr_plugin.errors import CheckpointError, ConfigError, ImageError
-from aocr_plugin.export import bytes_graph, onnx_file
+from aocr_plugin.export import bytes_graph, onnx_file, onnx_graph
 from aocr_plugin.export.one_file import export
 from aocr_plugin.export.sample_images import word_images
 from aocr_plugin.runtime import bytes_model
@@ -60,7 +60,7 @@ def test_base64_is_taken_too_and_the_file_says_how_it_is_opened(made):
     space = {"FILE": str(file), "data": data[0]}
     exec(metadata["aocr_how_to_open"], space)  # noqa: S102
     assert space["texts"].tolist() == plain[0].tolist()[:1]
-    network = onnx_file.graph(onnx_file.greedy_engine(checkpoint, print), None, None)
+    network = onnx_graph.graph(onnx_file.greedy_engine(checkpoint, print), None, None)
     assert file.stat().st_size < len(network.SerializeToString()) + 150_000
 
 
@@ -138,7 +138,7 @@ def test_what_is_no_such_file_is_named(made, tmp_path, monkeypatch):
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(CheckpointError, match=r"text\.onnx: not an ONNX model that can be run"):
         BytesModel(tmp_path / "text.onnx")
-    network = onnx_file.graph(onnx_file.greedy_engine(made[0], print), None, None)
+    network = onnx_graph.graph(onnx_file.greedy_engine(made[0], print), None, None)
     (tmp_path / "network.onnx").write_bytes(network.SerializeToString())
     with pytest.raises(CheckpointError, match="does not take image files' bytes; write one"):
         BytesModel(tmp_path / "network.onnx")

@@ -117,7 +117,7 @@ def test_scores_are_those_of_word_score(kind):
 
 def test_a_wrong_weight_names_image_and_step_and_leaves_nothing(tmp_path, monkeypatch, capsys):
     path = make_checkpoint(tmp_path / "own.pth", AREA)
-    graph = one_file.onnx_file.graph
+    graph = one_file.onnx_graph.graph
 
     def wrong(*words):
         made = graph(*words)

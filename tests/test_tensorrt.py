@@ -16,7 +16,7 @@ from exported import kinds, write
 from onnx import TensorProto, helper
 
 from aocr_plugin.errors import ExportError
-from aocr_plugin.export import onnx_file, quantization, tensorrt_support
+from aocr_plugin.export import onnx_graph, quantization, tensorrt_support
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 
 RTX = ("tensorrt-rtx-cu12-libs==1.7.1.*", "tensorrt-rtx-cu12-bindings==1.7.1.*")
@@ -31,7 +31,7 @@ def engine(request, tmp_path_factory):
 
 @pytest.mark.parametrize(("width", "batch"), [(None, None), (160, 1)])
 def test_every_operator_type_and_shape_is_listed(engine, width, batch):
-    model = onnx_file.graph(engine, width, batch)
+    model = onnx_graph.graph(engine, width, batch)
     tensorrt_support.check(model)
     assert len(model.graph.node) > 300
     assert not any(not tensor.name for tensor in model.graph.initializer)
@@ -39,7 +39,7 @@ def test_every_operator_type_and_shape_is_listed(engine, width, batch):
 
 def test_half_precision_is_listed(tmp_path):
     engine = PyTorchEngine(write("masked", tmp_path / "a.pth"), device="cpu")
-    model = quantization.float16(onnx_file.graph(engine, None, None))
+    model = quantization.float16(onnx_graph.graph(engine, None, None))
     tensorrt_support.check(model)
     kinds_of = {tensor.data_type for tensor in model.graph.initializer}
     assert TensorProto.FLOAT16 in kinds_of
@@ -132,7 +132,7 @@ def compile_for(compiler, path, *sms):
 )  # not masked_gru in float16: the compiler of 1.7.1 fails on the shape of a GRU encoder's input
 def test_tensorrt_rtx_compiles_it_without_a_gpu(compiler, kind, half, tmp_path):
     engine = PyTorchEngine(write(kind, tmp_path / "a.pth"), device="cpu")
-    model = onnx_file.graph(engine, None, None)
+    model = onnx_graph.graph(engine, None, None)
     onnx.save(quantization.float16(model) if half else model, tmp_path / "a.onnx")
     code, said = compile_for(compiler, tmp_path / "a.onnx", *SMS)
     assert code == 0, said[-3000:]

@@ -16,7 +16,14 @@ from onnx import TensorProto, helper
 
 from aocr_plugin.cli.tensorrt_check import main
 from aocr_plugin.errors import ConfigError, ExportError
-from aocr_plugin.export import gpu_check, onnx_file, parity, quantization, tensorrt_engine
+from aocr_plugin.export import (
+    gpu_check,
+    onnx_graph,
+    parity,
+    quantization,
+    sample_images,
+    tensorrt_engine,
+)
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.runtime import tensorrt_runtime
 from aocr_plugin.runtime.engine import GraphEngine
@@ -37,8 +44,8 @@ def trt(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
-    made = onnx_file.word_images()[::6]
-    monkeypatch.setattr(onnx_file, "word_images", lambda: made)
+    made = sample_images.word_images()[::6]
+    monkeypatch.setattr(sample_images, "word_images", lambda: made)
     monkeypatch.setattr(parity, "BATCHES", (1, 2))
     monkeypatch.setattr(gpu_check, "TIMED_BATCHES", (1, 3))
     monkeypatch.setattr(gpu_check, "WARM_UP", 1)
@@ -56,7 +63,7 @@ def engine(checkpoint):
 
 @pytest.fixture(scope="module")
 def graph(engine):
-    return onnx_file.graph(engine, None, None).SerializeToString()
+    return onnx_graph.graph(engine, None, None).SerializeToString()
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ def test_a_wrong_engine_is_found(trt, checkpoint, capsys, monkeypatch):
 @pytest.mark.parametrize("kind", sorted(kinds()))
 def test_shapes_hold_what_the_pipeline_gives(kind, tmp_path):
     engine = PyTorchEngine(write(kind, tmp_path / "a.pth"), device="cpu")
-    info = onnx_file.model_info(engine, None, None)
+    info = onnx_graph.model_info(engine, None, None)
     low, best, high = tensorrt_engine.shapes(info).values()
     graphs = GraphEngine(lambda batch: (batch, None), info)
     for width in (5, 90, 400):
@@ -132,7 +139,7 @@ def test_shapes_hold_what_the_pipeline_gives(kind, tmp_path):
         return
     assert (low[3], best[3], high[3]) == (8, 128, 512)
     assert tensorrt_engine.shapes(info, 900)["max_shape"][3] == 900
-    fixed = tensorrt_engine.shapes(onnx_file.model_info(engine, 160, 2))
+    fixed = tensorrt_engine.shapes(onnx_graph.model_info(engine, 160, 2))
     assert list(fixed.values()) == [[2, info.channels, 32, 160]] * 3
 
 

@@ -16,7 +16,7 @@ from exported import write
 from onnx import TensorProto, helper
 from test_tensorrt import SMS, compiler  # noqa: F401
 
-from aocr_plugin.export import onnx_file, tensorrt_engine
+from aocr_plugin.export import onnx_graph, tensorrt_engine
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 
 SCRIPT = Path(__file__).with_name("tensorrt_rtx_engines.py")
@@ -38,8 +38,8 @@ def test_engines_are_built_as_on_a_gpu_machine(compiler, tmp_path):  # noqa: F81
     jobs = []
     for kind, sms in (("masked", SMS), ("masked_gru", SMS), ("original_gru", ["89"])):
         engine = PyTorchEngine(write(kind, tmp_path / f"{kind}.pth"), device="cpu")
-        shapes = tensorrt_engine.shapes(onnx_file.model_info(engine, None, None))
-        model = tensorrt_engine.half(onnx_file.graph(engine, None, None))
+        shapes = tensorrt_engine.shapes(onnx_graph.model_info(engine, None, None))
+        model = tensorrt_engine.half(onnx_graph.graph(engine, None, None))
         onnx.save(model, tmp_path / f"{kind}.onnx")
         jobs.append([str(tmp_path / f"{kind}.onnx"), shapes, sms])
     odd = helper.make_node("Odd", ["input"], ["y"], domain="my", name="strange")

@@ -10,8 +10,9 @@ from onnx.helper import make_node, make_tensor_value_info
 from aocr_plugin.errors import ExportError
 from aocr_plugin.export import (
     gpu_check,
-    onnx_file,
+    onnx_graph,
     quantization,
+    sample_images,
     tensorrt_engine,
     tensorrt_shapes,
     tensorrt_support,
@@ -28,7 +29,7 @@ def engine(request, tmp_path_factory):
 
 
 def test_every_shape_is_known(engine):
-    model = onnx_file.graph(engine, None, None)
+    model = onnx_graph.graph(engine, None, None)
     tensorrt_shapes.check(model)
     tensorrt_support.check(model)
     with pytest.raises(ExportError, match="a dimension of input is 'width', which does not"):
@@ -38,7 +39,7 @@ def test_every_shape_is_known(engine):
 @pytest.mark.parametrize("kind", ["masked", "original"])
 def test_every_size_of_a_static_export_is_a_number(kind, tmp_path):
     engine = PyTorchEngine(write(kind, tmp_path / "a.pth"), device="cpu")
-    model = onnx_file.graph(engine, 160, 1)
+    model = onnx_graph.graph(engine, 160, 1)
     tensorrt_shapes.check(model, frozenset())
     tensorrt_support.check(model)
 
@@ -46,7 +47,7 @@ def test_every_size_of_a_static_export_is_a_number(kind, tmp_path):
 @pytest.mark.parametrize("convert", [quantization.float16, tensorrt_engine.half])
 def test_half_precision(convert, tmp_path):
     engine = PyTorchEngine(write("masked_gru", tmp_path / "a.pth"), device="cpu")
-    model = convert(onnx_file.graph(engine, None, None))
+    model = convert(onnx_graph.graph(engine, None, None))
     tensorrt_shapes.check(model)
     tensorrt_support.check(model)
     (gru, *_) = [node for node in model.graph.node if node.op_type == "GRU"]
@@ -58,8 +59,8 @@ def test_half_precision(convert, tmp_path):
 @pytest.mark.parametrize("kind", ["masked_gru", "original"])
 def test_all_in_half_precision_reads_the_same(kind, tmp_path, monkeypatch):
     """In PyTorch: what TensorRT is given for float16 is run by no runtime on a CPU."""
-    made = onnx_file.word_images()[::4]
-    monkeypatch.setattr(onnx_file, "word_images", lambda: made)
+    made = sample_images.word_images()[::4]
+    monkeypatch.setattr(sample_images, "word_images", lambda: made)
     monkeypatch.setattr(gpu_check, "TIMED_BATCHES", ())
     path = write(kind, tmp_path / "a.pth")
     (done,) = gpu_check.check(

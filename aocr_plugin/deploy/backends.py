@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from aocr_plugin.deploy.order import sdk_order
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.export import onnx_file, openvino_file, quantization
+from aocr_plugin.export import onnx_graph, openvino_file, quantization, sample_images
 from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
 from aocr_plugin.export.sample_images import given_images
 from aocr_plugin.export.tensorrt_engine import plugins_not_needed
@@ -36,11 +36,11 @@ def write(ir: str, backend: str, info: ModelInfo, precision: str) -> list[str]:
     """
     if backend == "torchscript":
         return [ir]
-    onnx = onnx_file.import_onnx("deploy")
+    onnx = onnx_graph.import_onnx("deploy")
     made = onnx.load(ir)
     if precision == "fp16":
         made = quantization.float16(made)
-    onnx_file.describe(made, dataclasses.replace(info, precision=precision))
+    onnx_graph.describe(made, dataclasses.replace(info, precision=precision))
     onnx.save(made, ir)
     if backend != "openvino":
         return [ir]
@@ -69,11 +69,11 @@ def compare(
         run = _torchscript(file)
     else:
         run, _ = onnx_runtime.open_model(file)
-    ours = onnx_file.model_info(engine, width, info.batch)
+    ours = onnx_graph.model_info(engine, width, info.batch)
     inverse = np.argsort(sdk_order(engine.model.decoder.dictionary))
     exported = GraphEngine(lambda batch: (run(batch)[0][..., inverse], None), ours)
-    compared, given = onnx_file.compared_images(images)
-    compared = onnx_file.not_wider(compared, exported, width)
+    compared, given = sample_images.compared_images(images)
+    compared = sample_images.not_wider(compared, exported, width)
     return Comparison(engine, exported, BOUNDS[precision], given).run(compared)
 
 

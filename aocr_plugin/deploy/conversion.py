@@ -18,7 +18,7 @@ from mmengine.config import Config
 from aocr_plugin.deploy import backends, model_config
 from aocr_plugin.deploy.order import sdk_order
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.export import onnx_file
+from aocr_plugin.export import onnx_file, onnx_graph
 from aocr_plugin.export.simplify import simplify
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.runtime.model_info import ModelInfo
@@ -99,7 +99,7 @@ def convert(
     """
     logging.getLogger("mmdeploy").setLevel(logging.WARNING)
     engine = onnx_file.greedy_engine(checkpoint, report)
-    deploy_cfg = load_deploy_config(deploy_config, onnx_file.channels(engine.model))
+    deploy_cfg = load_deploy_config(deploy_config, onnx_graph.channels(engine.model))
     backend = deploy_cfg.backend_config.type
     shape = (deploy_cfg.get("onnx_config") or deploy_cfg.get("ir_config") or {}).get("input_shape")
     width = None if shape is None else int(shape[0])
@@ -165,7 +165,7 @@ def _trace(
         trace(image, work_dir, name, traced_for, model_cfg, checkpoint, device="cpu")
     path = os.path.join(work_dir, name)
     if backend != "torchscript":
-        onnx = onnx_file.import_onnx("deploy")
+        onnx = onnx_graph.import_onnx("deploy")
         made = onnx.load(path)
         simplify(made)
         onnx.save(onnx.shape_inference.infer_shapes(made, strict_mode=True), path)
@@ -176,7 +176,7 @@ def _model_info(
     engine: PyTorchEngine, model_cfg: Config, width: int | None, batch: int | None
 ) -> ModelInfo:
     """Returns what goes into the file, so that ``Recognizer`` reads it too."""
-    info = onnx_file.model_info(engine, width, batch)
+    info = onnx_graph.model_info(engine, width, batch)
     order = sdk_order(engine.model.decoder.dictionary)
     return dataclasses.replace(
         info,

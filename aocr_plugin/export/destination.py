@@ -1,4 +1,4 @@
-"""The folder that an export goes to: checked before the work, filled when it has succeeded."""
+"""Where an export goes: checked before the work, filled when it has succeeded."""
 
 import contextlib
 import os
@@ -91,3 +91,28 @@ def _place(made: Path, path: Path) -> None:
         if target.is_dir():
             shutil.rmtree(target)
         os.replace(entry, target)
+
+
+@contextlib.contextmanager
+def staged_file(name: str | Path, force: bool) -> Iterator[Path]:
+    """Yields where to write a file that gets its name when the block ends well.
+
+    Raises:
+        ConfigError: it is remote, there already and ``force`` is False, or cannot be written.
+    """
+    out = Path(name)
+    if storage.is_remote(str(name)):
+        raise ConfigError(f"{name}: an export is written to a local file; copy it from there")
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; give a file")
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists; give another name, or --force to overwrite it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=PARTIAL, dir=out.parent)
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from error
+    with folder as partial:
+        yield Path(partial) / out.name
+        for made in sorted(Path(partial).iterdir(), reverse=True):  # .xml after .bin
+            os.replace(made, out.parent / made.name)

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 import torch
 
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.export import network, onnx_file, quantization, tensorrt_engine
+from aocr_plugin.export import (
+    network,
+    onnx_file,
+    onnx_graph,
+    quantization,
+    sample_images,
+    tensorrt_engine,
+)
 from aocr_plugin.export.parity import BOUNDS, Agreement, Comparison
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine, find_device
 from aocr_plugin.runtime import onnx_runtime, tensorrt_runtime
@@ -86,12 +93,12 @@ def _tensorrt(job: Job) -> tuple[Run, str]:
 
 
 def _onnxruntime(job: Job) -> tuple[Run, str]:
-    onnx = onnx_file.import_onnx()
+    onnx = onnx_graph.import_onnx()
     import onnxruntime
 
     made = quantization.float16(job.model) if job.precision == "fp16" else job.model
     info = dataclasses.replace(job.info, precision=job.precision)
-    onnx_file.describe(made, info)
+    onnx_graph.describe(made, info)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         onnx.save(made, path)
@@ -170,14 +177,14 @@ def check(
     if runtime != "onnxruntime":
         find_device(device)
     engine = onnx_file.greedy_engine(checkpoint, report)
-    compared, given = onnx_file.compared_images(images)
-    info = onnx_file.model_info(engine, None, None)
+    compared, given = sample_images.compared_images(images)
+    info = onnx_graph.model_info(engine, None, None)
     preparing = GraphEngine(lambda batch: (batch, None), info)
     ready = [preparing.prepare(data, name) for name, data in compared]
     widest = max(preparing.width(image) for image in ready)
     done = []
     for precision in precisions:
-        model = onnx_file.graph(engine, None, None)
+        model = onnx_graph.graph(engine, None, None)
         begun = time.perf_counter()
         run, name = RUNTIMES[runtime](Job(checkpoint, model, info, precision, widest, device))
         report(f"{name}, {precision}: ready after {time.perf_counter() - begun:.1f} s")

@@ -169,6 +169,11 @@ def check(model: Any) -> None:
         ConfigError: it cannot.
     """
     decoder = getattr(model, "decoder", None)
+    if type(decoder) is AttentionDecoder and not hasattr(model, "encode"):
+        raise ConfigError(
+            f"the recogniser is {type(model).__name__}; this export is for type='AOCR', which has "
+            "the same parts and weights: set it in the config and train on with load_from"
+        )
     if type(decoder) is not AttentionDecoder:
         raise ConfigError(
             f"the model's decoder is {type(decoder).__name__}; this export is for AttentionDecoder "

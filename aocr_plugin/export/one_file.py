@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.export import network, onnx_file
+from aocr_plugin.export import destination, network, onnx_file, onnx_graph, sample_images
 from aocr_plugin.export.parity import Agreement
 from aocr_plugin.runtime.bytes_model import BYTES, FORM
 
@@ -57,22 +57,22 @@ def export(
     """
     if Path(out).suffix != ".onnx":
         raise ConfigError(f"{out}: the name of a file that takes bytes ends in .onnx")
-    onnx = onnx_file.import_onnx("bytes")
+    onnx = onnx_graph.import_onnx("bytes")
     from aocr_plugin.export import bytes_graph
     from aocr_plugin.export.bytes_parity import BytesComparison, gray_jpegs
 
-    with onnx_file.staged(Path(out), force) as file:
+    with destination.staged_file(Path(out), force) as file:
         engine = onnx_file.greedy_engine(checkpoint, report)
-        compared, given = onnx_file.compared_images(images)
+        compared, given = sample_images.compared_images(images)
         compared += gray_jpegs([image for image in compared if image[0] not in given])
         network.check(engine.model)
         if strict:
             engine.model.decoder.search.temperature = 1.0  # the original has none
-        info = onnx_file.model_info(engine, None, None)
+        info = onnx_graph.model_info(engine, None, None)
         report("writing the graph")
-        graph = onnx_file.graph(engine, None, None, bytes_graph.OPSET)
+        graph = onnx_graph.graph(engine, None, None, bytes_graph.OPSET)
         made, steps = bytes_graph.build(graph, info, strict)
-        onnx_file.describe(made, info)
+        onnx_graph.describe(made, info)
         for key, value in ((FORM, BYTES), ("aocr_how_to_open", _HOW)):
             entry = made.metadata_props.add()
             entry.key, entry.value = key, value

@@ -10,6 +10,7 @@ from aocr_plugin import images, storage
 from aocr_plugin.errors import ImageError
 from aocr_plugin.formats import records
 from aocr_plugin.inference.sources import EXTENSIONS, expand
+from aocr_plugin.runtime.engine import GraphEngine
 from aocr_plugin.sifting import Report, policies
 
 _SIZES = ((60, 160), (20, 70), (32, 86), (33, 100), (90, 60), (48, 400), (10, 8), (64, 180))
@@ -67,3 +68,20 @@ def given_images(sources: Sequence[str]) -> list[tuple[str, bytes]]:
     for name, data in found:
         images.check_bytes(data, name)
     return found
+
+
+def compared_images(images: Sequence[str] | None) -> tuple[list[tuple[str, bytes]], frozenset[str]]:
+    """Returns the images to compare on, and the names of those that a user gave."""
+    given = given_images(images or [])
+    return [*word_images(), *given], frozenset(name for name, _ in given)
+
+
+def not_wider(
+    images: list[tuple[str, bytes]], engine: GraphEngine, width: int | None
+) -> list[tuple[str, bytes]]:
+    """Returns the images that a network of one width, in pixels, can read; None reads all."""
+    if width is None:
+        return images
+    return [
+        (name, data) for name, data in images if engine.width(engine.prepare(data, name)) <= width
+    ]

@@ -1,5 +1,7 @@
 """A checkpoint in PyTorch as an engine of ``Recognizer``."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,15 @@ class PyTorchEngine:
         device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one.
         attention: keep the attention weights in the predictions.
         precision: "fp32" or "bf16"; None is fp32.
+        compiled: translate the backbone and the decoder's step with ``torch.compile``; the first
+            images of a kind then take tens of seconds.
         score: kind of word score, or None for the checkpoint's own.
         search: arguments of :class:`SearchSettings`; what is None is as the checkpoint has it.
 
     Raises:
         CheckpointError: the file cannot be used.
-        ConfigError: there is no such device or precision, or a setting for texts is out of
-            range, cannot be satisfied by any text, or not by this checkpoint's decoder.
+        ConfigError: there is no such device or precision, no compiler, or a setting for texts is
+            out of range, cannot be satisfied by any text, or not by this checkpoint's decoder.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class PyTorchEngine:
         device: str | None = None,
         attention: bool = False,
         precision: str | None = None,
+        compiled: bool = False,
         score: str | None = None,
         **search: Any,
     ) -> None:
@@ -57,7 +62,10 @@ class PyTorchEngine:
         self.description = checkpoint_file.description(loaded, checkpoint)
         model, state = self.description["model"], loaded["state_dict"]
         self.model = build_model(model, state, str(checkpoint))
-        self.model.to(self.device).eval()
+        self.model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model.memory_format = torch.channels_last  # a quarter faster than the other on CPUs
+        if compiled:
+            compile_model(self.model)
         self.model.decoder.keep_attention = attention
         set_search(self.model, {k: v for k, v in search.items() if v is not None}, score)
         with DefaultScope.overwrite_default_scope("mmocr"):
@@ -122,6 +130,23 @@ def find_device(name: str | None) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device '{name}' is not on this machine, or PyTorch is a CPU build")
     return device
+
+
+def compile_model(model: Any) -> None:
+    """Has the parts where the time goes compiled when they first run.
+
+    Raises:
+        ConfigError: there is no C++ compiler.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise ConfigError(
+            f"compiled=True needs a C++ compiler, and '{compiler}' is not on this machine: install "
+            "one, name it in CXX, or leave compiled out"
+        )
+    for part in (model.backbone, getattr(model.decoder, "step", None)):
+        if isinstance(part, torch.nn.Module):
+            part.compile(dynamic=True)
 
 
 def _for_files(step: dict[str, Any]) -> bool:

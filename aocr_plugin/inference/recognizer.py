@@ -67,11 +67,13 @@ class Recognizer:
         precision: what to compute in: "fp32", "bf16" (PyTorch, OpenVINO) or "fp16" (OpenVINO);
             None is fp32, of an export what it was compared in.
         threads: of an exported model's runtime; None is one a core.
+        compiled: of a checkpoint: translate its network with ``torch.compile``, which takes tens
+            of seconds once, for long runs.
 
     Raises:
         CheckpointError: the file cannot be used.
-        ConfigError: there is no such device, runtime or precision, or a setting for texts is out
-            of range, cannot be satisfied by any text, or not by this model.
+        ConfigError: there is no such device, runtime, precision or compiler, or a setting for
+            texts is out of range, cannot be satisfied by any text, or not by this model.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Recognizer:
         runtime: str | None = None,
         precision: str | None = None,
         threads: int | None = None,
+        compiled: bool = False,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
@@ -114,6 +117,7 @@ class Recognizer:
                 device=device,
                 attention=attention,
                 precision=precision,
+                compiled=compiled,
                 score=score,
                 **search,
             )
@@ -123,6 +127,8 @@ class Recognizer:
                 raise ConfigError(
                     f"{model}: an exported model decodes greedily; {asked} need the checkpoint"
                 )
+            if compiled:
+                raise ConfigError(f"{model}: compiled is for checkpoints; this one is exported")
             from aocr_plugin.runtime.opening import open_engine
 
             self.engine = open_engine(

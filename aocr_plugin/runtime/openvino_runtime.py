@@ -8,7 +8,7 @@ from aocr_plugin.errors import CheckpointError, ConfigError
 from aocr_plugin.runtime.engine import Images, Run
 from aocr_plugin.runtime.model_info import KEY, ModelInfo
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "bf16"}
 
 
 def import_openvino(path: str | Path) -> Any:
@@ -67,11 +67,18 @@ def open_model(
     info = ModelInfo.from_json(text or _onnx_metadata(model), str(path))
     if info.precision == "int8" and Path(file).suffix == ".onnx":
         raise ConfigError(
-            f"{path}: its int8 was calibrated for ONNX Runtime and reads otherwise in OpenVINO; "
-            "export FILE.xml with --precision int8"
+            f"{path}: its int8 was compared with PyTorch in ONNX Runtime only; for OpenVINO export "
+            "FILE.xml with --precision int8"
         )
     settings["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision or info.precision]
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    try:
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise CheckpointError(
+            f"{path}: OpenVINO {openvino.__version__} cannot compile this network "
+            f"({lines[-1].strip()})"
+        ) from error
     outputs = compiled.outputs
 
     def run(images: Images) -> tuple[Any, Any]:
