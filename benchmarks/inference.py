@@ -11,8 +11,10 @@ in a process of its own and in an order that changes with each repeat, is measur
 - peak memory, word accuracy, and how many texts differ from PyTorch's in float32.
 
 ``savedmodel`` is the checkpoint in TensorFlow, with the original's graph and signature: one image
-file a call, as ``aocr test`` reads. It stands in for the original, which needs TensorFlow 1 or its
-port; of models that it cannot hold it is left out.
+file a call, as ``aocr test`` reads. Of models that it cannot hold it is left out. ``original`` is
+the original's own ``aocr test``, measured where ``--original`` names a checkout of its TensorFlow 2
+port and ``--original-weights`` the TensorFlow weights that the checkpoint was converted from; its
+milliseconds are those of its log.
 """
 
 import argparse
@@ -26,12 +28,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import original
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 WAYS = {
     "savedmodel": ("savedmodel", {}),
     "pytorch": ("a.pth", {}),
     "pytorch_bf16": ("a.pth", {"precision": "bf16"}),
+    "pytorch_compiled": ("a.pth", {"precision": "bf16", "compiled": True}),
     "onnxruntime": ("a.onnx", {}),
     "onnxruntime_int8": ("int8.onnx", {}),
     "openvino": ("a.onnx", {"runtime": "openvino", "precision": "fp32"}),
@@ -156,6 +161,10 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=100, help="images read one at a time")
     parser.add_argument("--ways", nargs="+", choices=WAYS)
     parser.add_argument("--out", default=str(ROOT / "benchmarks" / "results" / "inference.json"))
+    parser.add_argument("--original", help="checkout of the original's TensorFlow 2 port")
+    parser.add_argument("--original-weights", help=".npz or prefix of a TensorFlow checkpoint")
+    parser.add_argument("--original-flags", default="", help="of aocr test, in one argument")
+    parser.add_argument("--original-python", default=sys.executable, help="with TensorFlow")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     data, labels = images(args.data)
@@ -179,18 +188,29 @@ def main() -> None:
                 )
                 runs.setdefault(way, []).append(json.loads(done.stdout.splitlines()[-1]))
                 print(f"repeat {repeat + 1} of {args.repeats}: {way}", file=sys.stderr)
+            if args.original:
+                found = original.measure(
+                    args.original,
+                    args.original_weights,
+                    args.original_flags.split(),
+                    args.data,
+                    args.original_python,
+                )
+                runs.setdefault("original", []).append(found)
         sizes = {file: (Path(name) / file) for file, _ in WAYS.values()}
         mib = {f: p.stat().st_size / 2**20 for f, p in sizes.items() if p.is_file()}
     table = {
         way: summary(found, labels, runs["pytorch"][0]["texts"]) for way, found in runs.items()
     }
+    _ratios(table)
     for way, row in table.items():
-        row["file_mib"] = mib.get(WAYS[way][0])
+        row["file_mib"] = mib.get(WAYS[way][0]) if way in WAYS else None
         print(f"{way:17}", *(f"{key} {_short(value)}" for key, value in row.items()))
     report = {
         "data": Path(args.data).parent.name,
         "images": len(data),
         "cores": os.cpu_count(),
+        "processor": _processor(),
         "medians_of": args.repeats,
         "ways": table,
     }
@@ -199,14 +219,35 @@ def main() -> None:
 
 def summary(found: list[dict[str, Any]], labels: list[str], right: list[str]) -> dict[str, Any]:
     """Returns the medians of one way's repeats, its accuracy and its differences."""
-    texts = found[0]["texts"]
     row: dict[str, Any] = {
         key: statistics.median(run[key] for run in found) for key in found[0] if key != "texts"
     }
+    if "texts" not in found[0]:
+        return row
+    texts = found[0]["texts"]
     same_case = [label.upper() for label in labels] if right[0].isupper() else labels
     row["accuracy"] = sum(a == b for a, b in zip(texts, same_case, strict=True)) / len(labels)
     row["texts_changed"] = sum(a != b for a, b in zip(texts, right, strict=True))
     return row
+
+
+def _ratios(table: dict[str, dict[str, Any]]) -> None:
+    """Adds how many times faster each way is than the original, or its graph in TensorFlow."""
+    base = table.get("original") or table.get("savedmodel")
+    for row in table.values() if base else ():
+        for kind in ("pixels", "file"):
+            if f"{kind}_per_s" in row:
+                row[f"{kind}_latency_ratio"] = base["file_ms_p50"] / row[f"{kind}_ms_p50"]
+                row[f"{kind}_throughput_ratio"] = row[f"{kind}_per_s"] / base["file_per_s"]
+
+
+def _processor() -> str:
+    """Returns the processor's name and which matrix instructions it has."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    found = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    wide = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
+    flags = found.get("flags", "").split()
+    return f"{found.get('model name')}: {', '.join(x for x in wide if x in flags)}"
 
 
 def _short(value: Any) -> str:

@@ -148,6 +148,10 @@ def test_what_a_recognizer_of_an_export_refuses(exported, tmp_path):
         Recognizer(file, runtime="openvino", precision="int4")
     with pytest.raises(ConfigError, match="runtime is 'tvm'"):
         Recognizer(file, runtime="tvm")
+    with pytest.raises(ConfigError, match="leave runtime 'pytorch' out"):
+        Recognizer(file, runtime="pytorch")
+    with pytest.raises(ConfigError, match="compiled is for checkpoints"):
+        Recognizer(file, compiled=True)
     with pytest.raises(ConfigError, match="device 'cuda' is unknown, or this ONNX Runtime"):
         Recognizer(file, device="cuda")
     with pytest.raises(CheckpointError, match=r"gone\.onnx: no such file"):

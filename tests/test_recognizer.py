@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import WORDS, draw_word
+from exported import write
 from test_checkpoints import checkpoint, saved  # noqa: F401
 
 from aocr_plugin.errors import ConfigError, ImageError
@@ -199,3 +200,19 @@ def test_scores_are_probabilities(saved, images):  # noqa: F811
     for found in Recognizer(saved, beam=40, nbest=40)(images):
         assert all(0 <= score <= 1 and math.isfinite(score) for _, score, _ in found.nbest)
         assert np.isclose(found.score, found.nbest[0].score)
+
+
+@pytest.mark.slow
+def test_compiled_reads_the_same(tmp_path, images, monkeypatch):
+    from aocr_plugin import Recognizer
+
+    path = write("masked", tmp_path / "a.pth")
+    wanted = Recognizer(path)(images)
+    recognizer = Recognizer(path, compiled=True)
+    assert recognizer.model.backbone._compiled_call_impl is not None
+    for found, one in zip(recognizer(images), wanted, strict=True):
+        assert found.text == one.text
+        assert found.score == pytest.approx(one.score, rel=1e-4)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ConfigError, match="'no-such-compiler' is not on this machine"):
+        Recognizer(path, compiled=True)

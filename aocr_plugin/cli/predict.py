@@ -51,6 +51,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", help="write here instead of to standard output")
     parser.add_argument("--batch-size", type=_positive, default=32, help="images at once (32)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 …; default a GPU if there is one")
+    parser.add_argument(
+        "--runtime",
+        choices=["pytorch", "onnxruntime", "openvino"],
+        help="default: PyTorch for a checkpoint, ONNX Runtime for .onnx, OpenVINO for .xml",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "bf16", "fp16"],
+        help="what to compute in: bf16 in PyTorch and OpenVINO, fp16 in OpenVINO; default: fp32, "
+        "of an export what it was compared in",
+    )
     _add_text_flags(parser)
     add_traceback_flag(parser)
     return parser.parse_args(argv)
@@ -119,6 +130,8 @@ def predict(args: argparse.Namespace) -> int:
         pattern=args.pattern,
         length=args.length,
         score=args.score,
+        runtime=args.runtime,
+        precision=args.precision,
     )
     failures: list[str] = []
     files = _files(args.sources, failures)

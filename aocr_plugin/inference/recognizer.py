@@ -99,9 +99,15 @@ class Recognizer:
         self.batch_size = batch_size
         search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
         search |= {"allowed": allowed, "pattern": pattern, "length": length}
-        runtime = runtime or _BY_SUFFIX.get(Path(str(model)).suffix.lower(), "pytorch")
+        own = _BY_SUFFIX.get(Path(str(model)).suffix.lower(), "pytorch")
+        runtime = runtime or own
         if runtime not in RUNTIMES:
             raise ConfigError(f"runtime is '{runtime}'; it is one of {', '.join(RUNTIMES)}")
+        if (runtime == "pytorch") != (own == "pytorch"):
+            raise ConfigError(
+                f"{model}: PyTorch reads checkpoints (.pth), the other runtimes exported files "
+                f"(.onnx, .xml); leave runtime '{runtime}' out, or export the checkpoint"
+            )
         self.engine: Any
         if runtime == "pytorch":
             try:
