@@ -72,6 +72,18 @@ def test_openvino_file_static_shapes_and_half_precision(tmp_path, capsys):
     assert "all texts are equal on" in capsys.readouterr().err
 
 
+def test_max_length_saves_steps_and_cuts(tmp_path, capsys):
+    checkpoint = str(write("masked", tmp_path / "a.pth"))
+    assert main([checkpoint, str(tmp_path / "a.onnx"), "--max-length", "3"]) == 0
+    found = Recognizer(tmp_path / "a.onnx")
+    batch = found.engine.batch([found.engine.prepare(IMAGES[0], "a")])
+    assert found.engine.run(batch)[0].shape[1] == 4
+    for here, whole in zip(found(IMAGES), Recognizer(checkpoint)(IMAGES), strict=True):
+        assert here.text == (whole.text if len(whole.text) < 4 else whole.text[:4])
+    assert main([checkpoint, str(tmp_path / "b.onnx"), "--max-length", "10"]) == 2
+    assert "max_length is 10; this checkpoint reads 1 to 9 characters" in capsys.readouterr().err
+
+
 def test_a_wrong_graph_is_not_written(tmp_path, monkeypatch, capsys):
     checkpoint = write("masked", tmp_path / "a.pth")
     right = onnx_graph.graph

@@ -35,6 +35,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--width", type=whole_from(1), help="the only width in pixels; else any")
     parser.add_argument("--batch", type=whole_from(1), help="the only batch; else any")
     parser.add_argument(
+        "--max-length",
+        type=whole_from(1),
+        metavar="N",
+        help="characters of the longest text; each costs time, needed or not, and longer texts "
+        "are cut; default: what the checkpoint reads",
+    )
+    parser.add_argument(
         "--images",
         nargs="+",
         metavar="FILE|DIR|GLOB",
@@ -57,7 +64,12 @@ def export(args: argparse.Namespace) -> int:
     def report(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    common = {"images": args.images, "force": args.force, "report": report}
+    common = {
+        "max_length": args.max_length,
+        "images": args.images,
+        "force": args.force,
+        "report": report,
+    }
     if args.bytes:
         from aocr_plugin.export import one_file
 

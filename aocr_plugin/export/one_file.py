@@ -21,6 +21,7 @@ def export(
     checkpoint: str | Path,
     out: str | Path,
     *,
+    max_length: int | None = None,
     images: Sequence[str] | None = None,
     force: bool = False,
     strict: bool = False,
@@ -37,6 +38,7 @@ def export(
     Args:
         checkpoint: of a model with ``AttentionDecoder``.
         out: a ``.onnx`` file.
+        max_length: characters of the longest text; see ``onnx_file.export``.
         images: files, folders, patterns or data sets to compare on beside images made on the
             spot.
         force: overwrite ``out``.
@@ -62,7 +64,7 @@ def export(
     from aocr_plugin.export.bytes_parity import BytesComparison, gray_jpegs
 
     with destination.staged_file(Path(out), force) as file:
-        engine = onnx_file.greedy_engine(checkpoint, report)
+        engine = onnx_file.greedy_engine(checkpoint, report, max_length)
         compared, given = sample_images.compared_images(images)
         compared += gray_jpegs([image for image in compared if image[0] not in given])
         network.check(engine.model)

@@ -21,13 +21,32 @@ from aocr_plugin.runtime.pipeline import Pipeline
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 
-def greedy_engine(checkpoint: str | Path, report: Callable[[str], None]) -> PyTorchEngine:
-    """Returns a checkpoint in PyTorch, to be exported: on the CPU, greedy."""
+def greedy_engine(
+    checkpoint: str | Path, report: Callable[[str], None], max_length: int | None = None
+) -> PyTorchEngine:
+    """Returns a checkpoint in PyTorch, to be exported: on the CPU, greedy.
+
+    Args:
+        checkpoint: of a model with ``AttentionDecoder``.
+        report: told if the checkpoint reads by beam search.
+        max_length: characters of the longest text; None is as many as the checkpoint reads.
+
+    Raises:
+        ConfigError: ``max_length`` is more than that.
+    """
     engine = PyTorchEngine(checkpoint, device="cpu")
-    search: Any = getattr(engine.model.decoder, "search", None)
+    decoder = engine.model.decoder
+    search: Any = getattr(decoder, "search", None)
     if search is not None and search.width and not search.settings.constrained:
         report(f"the checkpoint reads by a beam of {search.width}; the export decodes greedily")
         search.set(beam_width=0, nbest=1)
+    if max_length is not None:
+        if not 1 <= max_length < decoder.max_seq_len:
+            raise ConfigError(
+                f"max_length is {max_length}; this checkpoint reads 1 to {decoder.max_seq_len - 1} "
+                "characters"
+            )
+        decoder.max_seq_len = max_length + 1  # the end symbol is a step too
     return engine
 
 
@@ -38,6 +57,7 @@ def export(
     precision: str = "fp32",
     width: int | None = None,
     batch: int | None = None,
+    max_length: int | None = None,
     images: Sequence[str] | None = None,
     force: bool = False,
     report: Callable[[str], None] = print,
@@ -52,6 +72,8 @@ def export(
             every second of ``images`` and compared on all of them, and on no made ones).
         width: the only width in pixels; None takes any.
         batch: the only batch; None takes any.
+        max_length: characters of the longest text: each is a step of the network, taken whether
+            needed or not. Longer texts are cut. None is as many as the checkpoint reads.
         images: files, folders, patterns or data sets to compare on beside images made on the
             spot, and to calibrate on.
         force: overwrite ``out``.
@@ -76,7 +98,7 @@ def export(
         raise ConfigError(f"{out}: bf16 is for OpenVINO: give a name that ends in .xml")
     onnx = import_onnx()
     with staged_file(out, force) as file:
-        engine = greedy_engine(checkpoint, report)
+        engine = greedy_engine(checkpoint, report, max_length)
         _check_width(engine, width)
         compared, given = compared_images(images)
         if precision == "int8" and not given:
