@@ -7,6 +7,7 @@ from aocr_plugin.datasets import (
     loading,
     record_dataset,
     samplers,
+    source_sampler,
 )
 from aocr_plugin.engine import (
     aocr_log,
@@ -48,6 +49,7 @@ __all__ = [
     "samplers",
     "sequence_ce",
     "sliding_cnn",
+    "source_sampler",
     "stacked_lstm",
     "storage_backend",
     "test_report",

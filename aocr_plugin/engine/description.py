@@ -23,8 +23,10 @@ def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
+    """Returns plain data, without what is not needed to build a model whose weights are there."""
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        needed = [key for key in value if key not in ("_scope_", "init_cfg")]
+        return {str(key): _plain(value[key]) for key in needed}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if value is None or isinstance(value, str | bool | int | float):

@@ -44,7 +44,7 @@ class AttentionDecoder(BaseDecoder):
         init_state: "aocr": the layers' states are slices of the encoder's forward state
             [c; h], as odd as the original (layer l takes values 2lh to 2(l+1)h as its [c; h]; a
             GRU's layer takes lh to (l+1)h). "linear" (better): a learnt projection of that
-            state. "zero": zeros, for encoders that give no state.
+            state. "zero": zeros, for encoders that give no state (MMOCR's).
         max_seq_len: most steps L of greedy decoding; a label may have max_seq_len - 2
             characters (the original's ``max_prediction`` is ``max_seq_len - 2``).
         temperature: what logits are divided by for probabilities; see ``tools/calibrate.py``.

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from aocr_plugin.models.initialisation import glorot_uniform_
+from aocr_plugin.models.misfits import HeldStateError, MisfitError, check_channels
+
+HEIGHT_POOLS = (None, "mean")
 
 
 class EncoderOutput(NamedTuple):
@@ -30,22 +33,48 @@ class EncoderOutput(NamedTuple):
     state: Tensor | None = None
     lengths: Tensor | None = None
 
+    def __getattr__(self, name: str) -> Any:
+        """Says what to set where a part that expects a plain tensor was handed this.
 
-def columns(feat: Tensor, height_pool: str | None = None) -> Tensor:
+        Raises:
+            HeldStateError: a tensor's attribute was asked for.
+            AttributeError: another was.
+        """
+        if name.startswith("_") or not hasattr(Tensor, name):
+            raise AttributeError(f"'EncoderOutput' object has no attribute '{name}'")
+        raise HeldStateError(
+            "the decoder takes the encoder's output for a tensor, as MMOCR's decoders do: set "
+            "return_state=False in StackedLSTMEncoder"
+        )
+
+
+def columns(feat: Any, height_pool: str | None = None, owner: str = "encoder") -> Tensor:
     """Turns a feature map [N, C, H, W] into a sequence [N, W, C].
 
     Args:
-        feat: the backbone's output.
+        feat: the backbone's output, or that of an encoder which keeps a map's form.
         height_pool: "mean" averages over the height; None demands a height of 1.
+        owner: the part of the config that has ``height_pool``.
 
     Raises:
-        ValueError: the height is not 1 and ``height_pool`` is None.
+        MisfitError: it is no such map, or its height is not 1 and ``height_pool`` is None.
     """
+    if isinstance(feat, list | tuple):
+        raise MisfitError(
+            f"the backbone gives {len(feat)} feature maps, the {owner} reads one: set the "
+            "backbone's out_indices=None"
+        )
+    if feat.dim() != 4:
+        raise MisfitError(
+            f"the {owner} reads feature maps [N, C, H, W], not a tensor of {feat.dim()} "
+            "dimensions: use a backbone of MMOCR's text recognisers"
+        )
     if feat.size(2) != 1:
         if height_pool != "mean":
-            raise ValueError(
-                f"the backbone's features are {feat.size(2)} rows high, the encoder reads one row; "
-                "use images of the height that the backbone expects or set height_pool='mean'"
+            raise MisfitError(
+                f"the backbone's features are {feat.size(2)} rows high, the {owner} reads one row: "
+                "use images of the height that the backbone expects or set height_pool='mean' in "
+                f"the {owner}"
             )
         feat = feat.mean(dim=2, keepdim=True)
     return feat[:, :, 0].transpose(1, 2)
@@ -75,7 +104,7 @@ class StackedLSTMEncoder(BaseModule):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: ``cell`` is unknown.
+        ValueError: ``cell`` or ``height_pool`` is unknown.
     """
 
     def __init__(
@@ -95,7 +124,10 @@ class StackedLSTMEncoder(BaseModule):
         kinds: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
         if cell not in kinds:
             raise ValueError(f"cell is '{cell}'; it must be 'lstm' or 'gru'")
+        if height_pool not in HEIGHT_POOLS:
+            raise ValueError(f"height_pool is '{height_pool}'; it must be 'mean' or None")
         self.cell = cell
+        self.in_channels = in_channels
         self.hidden_size = hidden_size
         self.height_pool = height_pool
         self.return_state = return_state
@@ -146,8 +178,18 @@ class StackedLSTMEncoder(BaseModule):
 
         Returns:
             An :class:`EncoderOutput`, or its memory alone where ``return_state`` is False.
+
+        Raises:
+            MisfitError: the backbone's features are not what this encoder was built for.
         """
         sequence = columns(feat, self.height_pool)
+        check_channels(
+            sequence.shape[2],
+            self.in_channels,
+            "the backbone's features have",
+            "StackedLSTMEncoder",
+            f"set encoder.in_channels={int(sequence.shape[2])}",
+        )
         steps = sequence.size(1)
         if lengths is None:
             memory, final = self.rnn(sequence)

@@ -53,7 +53,7 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
         """
         for sample in data_samples:
             text = apply_case(sample.gt_text.item, self.letter_case)
-            name = sample.get("img_path", "an image")
+            name = sample.get("img_path") or "an image"
             if len(text) > self.max_seq_len - 2:
                 raise AnnotationError(
                     f"{name}: the label '{text}' has {len(text)} characters, the decoder takes "

@@ -5,12 +5,16 @@ from typing import Any
 
 import torch
 from mmengine.structures import LabelData
+from mmocr.models.textrecog.preprocessors import STN
 from mmocr.models.textrecog.recognizers import EncoderDecoderRecognizer
 from mmocr.registry import MODELS
 from mmocr.structures import TextRecogDataSample
 from torch import Tensor
 
-from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, StackedLSTMEncoder
+from aocr_plugin.models.described import with_tuples
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
+from aocr_plugin.models.misfits import check_channels, image_channels
+from aocr_plugin.models.recognizers import pairs
 from aocr_plugin.models.widths import valid_widths
 
 
@@ -36,8 +40,8 @@ class AOCR(EncoderDecoderRecognizer):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: ``mask_padding`` with a preprocessor, backbone or encoder that cannot mask, or
-            ``score_labels="greedy"`` with a decoder that stops early.
+        MisfitError: the parts do not go together, or not with ``mask_padding`` or
+            ``score_labels="greedy"``; see :mod:`aocr_plugin.models.recognizers.pairs`.
     """
 
     def __init__(
@@ -55,45 +59,47 @@ class AOCR(EncoderDecoderRecognizer):
     ) -> None:
         super().__init__(
             preprocessor=preprocessor,
-            backbone=backbone,
+            backbone=with_tuples(backbone),
             encoder=encoder,
             decoder=decoder,
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        if mask_padding and not hasattr(getattr(self, "backbone", None), "feature_lengths"):
-            raise ValueError(
-                "mask_padding=True needs a backbone that takes widths (SlidingCNN); with another "
-                "set mask_padding=False"
-            )
-        if mask_padding and not isinstance(getattr(self, "encoder", None), StackedLSTMEncoder):
-            raise ValueError(
-                "mask_padding=True needs StackedLSTMEncoder; with another encoder, or none, set "
-                "mask_padding=False"
-            )
-        if mask_padding and self.with_preprocessor:
-            raise ValueError(
-                "mask_padding=True cannot follow the padding through a preprocessor (STN); set "
-                "mask_padding=False"
-            )
-        if score_labels == "greedy" and self.decoder.early_stop:
-            raise ValueError('score_labels="greedy" needs all steps: set early_stop=False')
+        pairs.check(self, mask_padding, score_labels == "greedy")
+        self.image_channels = image_channels(self)
         self.mask_padding = mask_padding
         self.score_labels = score_labels
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        if channels_last:
-            self.to(memory_format=torch.channels_last)
+        if isinstance(getattr(self, "preprocessor", None), STN):
+            self.preprocessor.stn_convnet.register_forward_hook(_plain_layout)
+        if channels_last and self.with_backbone:
+            self.backbone.to(memory_format=torch.channels_last)
 
     def encode(
         self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample] | None
     ) -> tuple[Tensor, EncoderOutput | Tensor | None]:
-        """Returns the backbone's features [N, C, 1, T] and the encoder's output."""
+        """Returns the backbone's features [N, C, 1, T] and the encoder's output.
+
+        Raises:
+            MisfitError: the images have not the channels that the first convolution takes.
+        """
+        if self.image_channels is not None:
+            check_channels(
+                inputs.shape[1],
+                self.image_channels,
+                "the images have",
+                "the first convolution",
+                "set the pipeline's color_type ('grayscale' or 'color'), data_preprocessor's mean "
+                "and std, and the backbone's channels of images (and the preprocessor's) alike",
+            )
         inputs = inputs.contiguous(memory_format=self.memory_format)
         widths = None
         if self.mask_padding:
             widths = valid_widths(data_samples, inputs.size(3), inputs.device)
         if widths is None:
             feat = self.extract_feat(inputs)
+            if isinstance(feat, Tensor):
+                feat = feat.contiguous()  # MMOCR's encoders and decoders take views of it
             return feat, self.encoder(feat, data_samples) if self.with_encoder else None
         feat = self.backbone(inputs, widths)
         lengths = self.backbone.feature_lengths(widths)
@@ -162,6 +168,11 @@ class AOCR(EncoderDecoderRecognizer):
         """Returns the probabilities [N, L, V] of greedy decoding."""
         feat, encoded = self.encode(inputs, data_samples)
         return self.decoder(feat, encoded, data_samples)
+
+
+def _plain_layout(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+    """Returns the output of STN's convolutions in the one layout that STN can go on with."""
+    return output.contiguous()
 
 
 def _empty_label() -> TextRecogDataSample:
