@@ -1,6 +1,5 @@
 """Shared fixtures. Tests that need recorded data skip with a reason where it is absent."""
 
-import importlib.util
 import os
 import random
 from pathlib import Path
@@ -13,19 +12,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AOCR_TEST_DATA", ROOT.parent / "shared"))
-
-SERVER = ("litserve", "fastapi_offline", "prometheus_client", "schemathesis", "kubernetes_validate")
-MISSING = [name for name in SERVER if importlib.util.find_spec(name) is None]
-collect_ignore_glob = ["test_serving_*.py"] if MISSING else []
-
-
-def pytest_report_header():
-    """Says which tests are left out, and why."""
-    if MISSING:
-        return (
-            f"the server's tests are left out: {', '.join(MISSING)} not installed (extra [serve])"
-        )
-    return None
 
 
 def need(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ from conftest import ROOT, tiny_model
 from test_checkpoints import PIPELINE
 
 from aocr_plugin.serving.app import build_app
+from aocr_plugin.serving.connection import Connection
 from aocr_plugin.serving.protocol import EngineError, Result
 from aocr_plugin.serving.settings import Settings
 
@@ -52,14 +54,17 @@ class PretendEngine:
 def in_thread(engine=None, **settings):
     """Yields a function (method, path, body) -> (status, value, headers) of a server."""
     app = build_app(Settings("model.onnx", **settings), engine or PretendEngine())
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", http=Connection, ws="none")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
+    function = functools.partial(ask, port)
     try:
-        yield lambda *words, **more: ask(port, *words, **more)
+        yield function
     finally:
         server.should_exit = True
         thread.join()
@@ -74,7 +79,7 @@ def ask(port, method, path, body=None, headers=None, timeout=60):
     answer = connection.getresponse()
     data = answer.read()
     connection.close()
-    if answer.getheader("content-type") == "application/json":
+    if data and answer.getheader("content-type") == "application/json":
         return answer.status, json.loads(data), answer.headers
     return answer.status, data.decode(), answer.headers
 
@@ -94,6 +99,16 @@ def tiny_checkpoint(path: Path) -> Path:
     description = dict(format=1, version="0", model=tiny_model(), test_pipeline=PIPELINE)
     torch.save({"meta": {"aocr": description}, "state_dict": model.state_dict()}, path)
     return path
+
+
+_EXPORTED: list[Path] = []
+
+
+def exported_model(tmp_path_factory) -> Path:
+    """Returns a small random model as an ONNX file, the same for all tests of a run."""
+    if not _EXPORTED:
+        _EXPORTED.append(tiny_export(tmp_path_factory.mktemp("exported")))
+    return _EXPORTED[0]
 
 
 def tiny_export(folder: Path) -> Path:
@@ -149,15 +164,20 @@ def in_process(model, *words):
             raise
 
 
-def children(pid) -> list[int]:
-    """Returns a process's children that hold a model: those that LitServe spawned."""
+def relatives(pid) -> list[tuple[int, bytes]]:
+    """Returns a process's children, each with its command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid and b"spawn_main" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
+            if parent == pid:
+                found.append((int(folder.name), (folder / "cmdline").read_bytes()))
     return found
+
+
+def children(pid) -> list[int]:
+    """Returns a process's children that hold a model: those that LitServe spawned."""
+    return [child for child, line in relatives(pid) if b"spawn_main" in line]
 
 
 def resident(pid) -> float:

@@ -6,7 +6,13 @@ import pytest
 import yaml
 from conftest import ROOT
 
+pytest.importorskip("litserve", reason="the extra [serve] is not installed")
+from prometheus_client.parser import text_string_to_metric_families
+from serving_side import PretendEngine, in_thread
+
 from aocr_plugin.cli.serve import parse_args
+from aocr_plugin.serving.run import GRACE
+from aocr_plugin.serving.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +45,15 @@ def test_they_fit_the_server_and_each_other(manifests):
     (port,) = container["ports"]
     assert port["containerPort"] == args.port == 8501
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(args.port)
+    assert pod["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
     grace = pod["spec"]["terminationGracePeriodSeconds"]
     pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert grace >= pause + args.timeout + 5
+    assert grace >= pause + args.timeout + GRACE
+    startup = container["startupProbe"]
+    patience = Settings(args.model).start_timeout
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= patience
+    memory = int(container["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
+    assert memory >= 4 * args.max_held + (1 << 30)  # bodies, decoded; the model and its batches
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert mounts == {volume["name"] for volume in pod["spec"]["volumes"]}
     labels = pod["metadata"]["labels"].items()
@@ -57,11 +69,24 @@ def test_they_fit_the_server_and_each_other(manifests):
     assert target["name"] == deployment["metadata"]["name"]
 
 
-def test_probes_are_addresses_of_the_server(manifests):
-    pytest.importorskip("litserve", reason="the extra [serve] is not installed")
-    from serving_side import in_thread
-
-    (container,) = by_kind(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+def test_probes_and_metrics_are_addresses_of_the_server(manifests):
+    pod = by_kind(manifests, "Deployment")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
     with in_thread() as ask:
+        status, text, _ = ask("GET", pod["metadata"]["annotations"]["prometheus.io/path"])
+        names = {family.name for family in text_string_to_metric_families(text)}
+        assert status == 200 and {"aocr_requests", "aocr_ready", "process_cpu_seconds"} <= names
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert ask("GET", container[probe]["httpGet"]["path"])[0] == 200
+    engine = PretendEngine()
+    engine.ready = lambda: False
+    with in_thread(engine) as ask:
+        assert ask("GET", container["readinessProbe"]["httpGet"]["path"])[0] == 503
+        assert ask("GET", container["livenessProbe"]["httpGet"]["path"])[0] == 200
+
+
+def test_the_image_has_what_the_package_is_built_from():
+    kept = (ROOT / "serving/Dockerfile.dockerignore").read_text().split("\n")
+    names = [line[1:] for line in kept if line.startswith("!")]
+    assert {"setup.py", "constraints.txt", "aocr_plugin", "configs", "README.md"} <= set(names)
+    assert [name for name in names if not (ROOT / name).exists()] == []

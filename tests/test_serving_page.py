@@ -10,7 +10,7 @@ import pytest
 from conftest import draw_word
 
 pytest.importorskip("litserve", reason="the extra [serve] is not installed")
-from serving_side import in_process, tiny_export
+from serving_side import exported_model, in_process
 
 from aocr_plugin import Recognizer
 
@@ -61,13 +61,13 @@ def wait(condition, seconds=20):
 
 
 @pytest.mark.slow
-def test_an_image_is_dropped_and_chosen_and_its_attention_shown(browser, tmp_path):
+def test_an_image_is_dropped_and_its_attention_shown(browser, tmp_path, tmp_path_factory):
     import base64
 
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
 
-    model = tiny_export(tmp_path)
+    model = exported_model(tmp_path_factory)
     data = cv2.imencode(".png", draw_word("HORSE"))[1].tobytes()
     read = Recognizer(model, attention=True)(data)
     (tmp_path / "dog.png").write_bytes(cv2.imencode(".png", draw_word("DOG7"))[1].tobytes())

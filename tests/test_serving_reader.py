@@ -1,6 +1,7 @@
-"""What a worker does with a batch, and what the engine says of workers that do not come up."""
+"""What a worker does with a batch."""
 
 import cv2
+import numpy as np
 import pytest
 from conftest import draw_word
 
@@ -8,7 +9,6 @@ pytest.importorskip("litserve", reason="the extra [serve] is not installed")
 from serving_side import tiny_checkpoint
 
 from aocr_plugin import Recognizer
-from aocr_plugin.errors import ConfigError
 from aocr_plugin.serving.protocol import Item
 from aocr_plugin.serving.reader import Reader
 from aocr_plugin.serving.settings import Settings
@@ -56,11 +56,36 @@ def test_a_batch_that_fails_as_a_whole_is_read_one_by_one(checkpoint, monkeypatc
     assert found[2].text == Recognizer(checkpoint)(png("OX")).text
 
 
-@pytest.mark.slow
-def test_workers_that_do_not_come_up(checkpoint):
-    from aocr_plugin.serving.litserve_engine import LitServeEngine
+def test_very_wide_images_are_refused_and_wide_ones_go_alone(checkpoint, monkeypatch):
+    reader = Reader(Settings(str(checkpoint), max_batch=4, max_width=4000), 1)
+    thin = cv2.imencode(".png", np.full((1, 60_000), 255, np.uint8))[1].tobytes()
+    (found,) = reader([Item(thin)])
+    assert found.error == (
+        "the image of 60000 x 1 pixels would be 1920000 wide at the network's height; at most "
+        "4000 are taken"
+    )
+    wide = cv2.imencode(".png", draw_word("HORSE", 3500))[1].tobytes()
+    images, sizes = [png("CAT"), wide, png("OX"), png("DOG7"), png("A"), png("CAT")], []
+    read = reader.recognizer
 
-    engine = LitServeEngine(Settings(str(checkpoint), start_timeout=0.01))
-    with pytest.raises(ConfigError, match=r"model\.pth: not loaded after 0\.01 s"):
-        with engine.workers():
-            pytest.fail("it was ready")
+    def recognizer(data, errors):
+        sizes.append(len(data))
+        return read(data, errors=errors)
+
+    monkeypatch.setattr(reader, "recognizer", recognizer)
+    found = reader([Item(data) for data in images])
+    assert sizes == [4, 1, 1]
+    offline = Recognizer(checkpoint)
+    for one, data in zip(found, images, strict=True):
+        read_alone = offline(data)
+        assert one.text == read_alone.text
+        assert one.probability == pytest.approx(read_alone.score, rel=1e-3)
+
+
+def test_strict_is_the_product_over_all_steps(checkpoint):
+    (found,) = Reader(Settings(str(checkpoint), strict=True), 1)([Item(png("OX"))])
+    offline = Recognizer(checkpoint)
+    offline.model.decoder.early_stop = False
+    read = offline(png("OX"))
+    assert found.text == read.text
+    assert found.probability == pytest.approx(read.aocr_probability, rel=1e-4)

@@ -158,3 +158,21 @@ def test_status_and_metadata(ask):
 )  # fmt: skip
 def test_addresses_that_are_not(ask, method, path, code, message):
     assert ask(method, path, {"instances": [A]})[:2] == (code, {"error": message})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inputs": {"b64": "YQ=="}, "inputs": {"b64": "YmM="}}',
+        b'{"instances": [{"b64": "YQ==", "b64": "YmM="}]}',
+    ],
+)
+def test_two_members_of_one_name_are_refused(ask, body):
+    status, answer, _ = ask("POST", PREDICT, body)
+    assert status == 400 and "an object has two members of one name" in answer["error"]
+
+
+def test_not_a_number_is_one_of_the_wrong_type(ask):
+    for value in (b"NaN", b"-Infinity", b"1e999"):
+        status, answer, _ = ask("POST", PREDICT, b'{"inputs": [' + value + b"]}")
+        assert status == 400 and "is not of expected type: string" in answer["error"]

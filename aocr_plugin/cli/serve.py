@@ -67,7 +67,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--max-bytes", type=whole_from(1), default=32 << 20, help="of a request (32 MiB)"
     )
     group.add_argument(
+        "--max-held", type=whole_from(1), help="of all requests (8 times --max-bytes)"
+    )
+    group.add_argument(
         "--max-pixels", type=whole_from(1), default=16_000_000, help="of an image (16,000,000)"
+    )
+    group.add_argument(
+        "--max-width", type=whole_from(1), default=8192, help="at the network's height (8192)"
     )
     group.add_argument(
         "--max-instances", type=whole_from(1), default=256, help="images of a request (256)"
@@ -85,6 +91,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--batch-wait-ms {args.batch_wait_ms} is not from 0 to 10000")
     if args.queue < args.max_instances:
         parser.error(f"--queue {args.queue} must be at least --max-instances {args.max_instances}")
+    args.max_held = args.max_held or 8 * args.max_bytes
+    if args.max_held < args.max_bytes:
+        parser.error(f"--max-held {args.max_held} must be at least --max-bytes {args.max_bytes}")
     return args
 
 
@@ -96,6 +105,11 @@ def serve(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"the server needs {error.name}: pip install 'aocr-plugin[serve]'"
         ) from error
+    except ImportError as error:
+        raise ConfigError(
+            f"the server needs other versions ({error}): pip install 'litserve==0.2.19' "
+            "'uvicorn[standard]==0.54.0' 'fastapi==0.165.0'"
+        ) from error
     from aocr_plugin.serving.settings import Settings
 
     settings = Settings(
@@ -106,7 +120,9 @@ def serve(args: argparse.Namespace) -> int:
         max_batch=args.max_batch,
         batch_wait=args.batch_wait_ms / 1000,
         max_bytes=args.max_bytes,
+        max_held=args.max_held,
         max_pixels=args.max_pixels,
+        max_width=args.max_width,
         max_instances=args.max_instances,
         queue=args.queue,
         timeout=args.timeout,

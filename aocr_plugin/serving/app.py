@@ -11,7 +11,7 @@ from aocr_plugin.serving.metrics import Metrics, MetricsMiddleware
 from aocr_plugin.serving.open_inference_routes import open_inference_routes
 from aocr_plugin.serving.page_routes import page_routes
 from aocr_plugin.serving.protocol import Engine
-from aocr_plugin.serving.replies import handle_errors
+from aocr_plugin.serving.replies import HeadAsGet, handle_errors
 from aocr_plugin.serving.service import Service
 from aocr_plugin.serving.settings import Settings
 from aocr_plugin.serving.tensorflow_routes import tensorflow_routes
@@ -36,6 +36,7 @@ def build_app(settings: Settings, engine: Engine) -> FastAPI:
         version=__version__,
         description="Reads words and lines in images.",
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     metrics = Metrics()
@@ -45,6 +46,7 @@ def build_app(settings: Settings, engine: Engine) -> FastAPI:
     app.include_router(page_routes(service))
     handle_errors(app)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(HeadAsGet)
     _name_the_model(app.openapi(), settings)
     return app
 

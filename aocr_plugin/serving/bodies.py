@@ -1,93 +1,95 @@
-"""A request's body: read up to a limit, and parsed without letting it take all memory."""
+"""A request's body, read up to a limit, and what all bodies together take."""
 
-import binascii
-import json
-import re
-from typing import Any
+import zlib
 
 from starlette.requests import ClientDisconnect, Request
 
 from aocr_plugin.serving.protocol import RequestError
 
-_SPACE = re.compile(r"\s+")
-_SHOWN = 160
 
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Returns a body of at most ``limit`` bytes.
-
-    Raises:
-        RequestError: it is longer (413), or the client has gone (400).
-    """
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
-        raise RequestError(413, f"the body has {told} bytes; at most {limit} are taken")
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise RequestError(413, f"the body has more than {limit} bytes, which are the most")
-            parts.append(part)
-    except ClientDisconnect:
-        raise RequestError(400, "the connection ended before the body did") from None
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def parse_object(body: bytes, max_values: int) -> dict[str, Any]:
-    """Parses a JSON object; messages are TensorFlow Serving's.
+class Held:
+    """Counts the bytes of all bodies that are held at a time.
 
     Args:
-        body: of a request.
-        max_values: lists, objects and elements that it may have. Base64 has none of the signs
-            that these are told by, so the images' size does not count.
-
-    Raises:
-        RequestError: no JSON, no object, nested too deeply (400) or of too many values (413).
+        most: that may be held.
     """
-    if not body:
-        raise RequestError(400, "JSON Parse error: The document is empty")
-    values = body.count(b",") + body.count(b"[") + body.count(b"{")
-    if values > max_values:
-        raise RequestError(413, f"the JSON has {values} values; at most {max_values} are taken")
-    try:
-        found = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise RequestError(400, f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
-    except RecursionError:
-        raise RequestError(
-            400, "JSON Parse error: lists or objects are nested too deeply"
-        ) from None
-    except ValueError as error:  # no UTF-8, or a number of thousands of digits
-        raise RequestError(400, f"JSON Parse error: {error}"[:300]) from None
-    if not isinstance(found, dict):
-        raise RequestError(400, f"JSON Value: {shown(found)} Is not object")
-    return found
+
+    def __init__(self, most: int) -> None:
+        self.most, self.now = most, 0
+
+    def take(self, size: int) -> None:
+        """Counts some more.
+
+        Raises:
+            RequestError: that would be too many (503).
+        """
+        if self.now + size > self.most:
+            raise RequestError(
+                503, f"{self.now} bytes of requests are held already; try again later", 1
+            )
+        self.now += size
+
+    def release(self, size: int) -> None:
+        """Counts them no more."""
+        self.now -= size
 
 
-def shown(value: Any) -> str:
-    """Returns a JSON value for a message, cut where it is long."""
-    if isinstance(value, str) and len(value) > _SHOWN:
-        value = value[:_SHOWN]
-    try:
-        text = json.dumps(value)
-    except RecursionError:
-        text = "…"
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+class Body:
+    """A request's body; what it takes is counted until :meth:`close`.
 
-
-def decode_base64(text: str) -> bytes:
-    """Decodes base64; white space and missing padding are passed over.
-
-    Raises:
-        RequestError: it is none.
+    Args:
+        request: whose.
+        limit: bytes that it may have, also when it is unpacked.
+        held: what counts.
     """
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        pass
-    text = _SPACE.sub("", text).rstrip("=")
-    try:
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-    except ValueError:
-        raise RequestError(400, "Unable to base64 decode") from None
+
+    def __init__(self, request: Request, limit: int, held: Held) -> None:
+        self.request, self.limit, self.held = request, limit, held
+        self.size = 0
+
+    def _take(self, size: int) -> None:
+        if self.size + size > self.limit:
+            raise RequestError(
+                413, f"the body has more than {self.limit} bytes, which are the most"
+            )
+        self.held.take(size)
+        self.size += size
+
+    async def read(self) -> bytes:
+        """Returns the whole body, unpacked if it is gzip.
+
+        Raises:
+            RequestError: it is too long (413), packed in another way (415), broken or cut off by
+                the client (400), or too much is held at once (503).
+        """
+        told = self.request.headers.get("content-length", "")
+        if told.isdecimal() and int(told) > self.limit:
+            raise RequestError(413, f"the body has {told} bytes; at most {self.limit} are taken")
+        packing = self.request.headers.get("content-encoding", "identity").strip().lower()
+        if packing not in ("identity", "gzip", ""):
+            raise RequestError(415, "a body may be packed with gzip, and not in another way")
+        parts = []
+        try:
+            async for part in self.request.stream():
+                self._take(len(part))
+                parts.append(part)
+        except ClientDisconnect:
+            raise RequestError(400, "the connection ended before the body did") from None
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._unpacked(data) if packing == "gzip" else data
+
+    def _unpacked(self, data: bytes) -> bytes:
+        unpacking = zlib.decompressobj(wbits=31)  # gzip's form
+        try:
+            found = unpacking.decompress(data, self.limit + 1)
+        except zlib.error as error:
+            raise RequestError(400, f"the body is no gzip ({error})") from None
+        self._take(max(0, len(found) - self.size))
+        if not unpacking.eof:
+            raise RequestError(400, "the body's gzip is cut off")
+        return found
+
+    def close(self) -> None:
+        """Counts the body no more."""
+        self.held.release(self.size)
+        self.size = 0

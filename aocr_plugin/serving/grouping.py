@@ -85,7 +85,12 @@ class Grouper:
         ticket = _Ticket(len(items))
         self._waiting.extend((ticket, place, item) for place, item in enumerate(items))
         self._start()
-        await ticket.done
+        try:
+            await ticket.done
+        finally:
+            if ticket.missing:  # nobody waits for the rest of them any more
+                kept = (entry for entry in self._waiting if entry[0] is not ticket)
+                self._waiting = deque(kept)
         return [result for result in ticket.results if result is not None]
 
     def _start(self, waited: bool = False) -> None:
@@ -97,28 +102,20 @@ class Grouper:
                     loop = asyncio.get_running_loop()
                     self._timer = loop.call_later(self._wait, self._waited)
                 return
-            batch = self._batch()
-            if batch:
-                self._busy += 1
-                task = asyncio.create_task(self._run(batch))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            size = min(len(self._waiting), self._max_batch)
+            self._busy += 1
+            batch = [self._waiting.popleft() for _ in range(size)]
+            task = asyncio.create_task(self._run(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _waited(self) -> None:
         self._timer = None
         self._start(waited=True)
 
-    def _batch(self) -> list[tuple[_Ticket, int, Item]]:
-        batch: list[tuple[_Ticket, int, Item]] = []
-        while self._waiting and len(batch) < self._max_batch:
-            entry = self._waiting.popleft()
-            if not entry[0].done.done():  # else the client was told that it took too long
-                batch.append(entry)
-        return batch
-
     async def _run(self, batch: list[tuple[_Ticket, int, Item]]) -> None:
-        self._observe(len(batch))
         try:
+            self._observe(len(batch))
             results = await self._send([item for _, _, item in batch])
             for (ticket, place, _), result in zip(batch, results, strict=True):
                 ticket.put(place, result)

@@ -12,17 +12,14 @@ one image a request; sizes are those of a fresh environment):
 | KServe 0.21 | not run | | 450 MB | needs protobuf 6, which MMDeploy's and TensorFlow's pins |
 | | | | | exclude; no `/versions/N`, no `/metadata` |
 
-Ray Serve's way to a replica costs more than our network does. LitServe starts and replaces the
-workers and carries batches to them; Uvicorn runs in the server's own process, because LitServe's
-would not end gracefully on SIGTERM.
+Ray Serve's way to a replica costs more than our network does. LitServe starts the workers and
+carries batches to them. Two parts of it are not used: its Uvicorn, which would not end gracefully
+on SIGTERM, and its watcher, a thread that walks through the requests while they come and go.
 """
 
 import asyncio
-import multiprocessing
-import os
+import logging
 import signal
-import sys
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -37,53 +34,21 @@ from litserve.utils import (
     wrap_litserve_start,
 )
 
-from aocr_plugin.errors import AOCRError, ConfigError
+from aocr_plugin.errors import ConfigError
 from aocr_plugin.serving.protocol import EngineError, Item, Result
-from aocr_plugin.serving.reader import Reader, share_cores
 from aocr_plugin.serving.settings import Settings
+from aocr_plugin.serving.worker import PATH, Worker
 
-_PATH = "/read"
-
-
-class _Worker(litserve.LitAPI):
-    """What LitServe runs in each worker process."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(api_path=_PATH)
-        self.settings = settings
-        self.failures: Any = multiprocessing.get_context("spawn").SimpleQueue()
-        self.replacement = False
-
-    def setup(self, device: str) -> None:
-        """Loads the model."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server ends us
-        _end_with_parent()
-        number = int(os.environ["LITSERVE_WORKER_ID"])
-        cores = share_cores(number, self.settings.workers)
-        try:
-            self.reader = Reader(self.settings, self.settings.threads or cores)
-        except AOCRError as error:
-            if self.replacement:
-                print(f"error: a new worker could not load the model: {error}", file=sys.stderr)
-            else:
-                self.failures.put(str(error))
-            raise SystemExit(2) from None
-
-    def predict(self, x: list[Item], **kwargs: Any) -> list[Result]:
-        """Reads a batch."""
-        return self.reader(x)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the server's dies, however it does."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+_log = logging.getLogger(__name__)
+_PAUSE = 0.5
+"""Seconds between two looks at the workers."""
+_USED = (
+    "app",
+    "launch_single_inference_worker",
+    "lifespan",
+    "litapi_request_queues",
+    "response_buffer",
+)
 
 
 class LitServeEngine:
@@ -93,50 +58,68 @@ class LitServeEngine:
         settings: the server's.
 
     Raises:
-        CheckpointError: see :meth:`workers`.
+        ConfigError: the LitServe that is installed has not what is used of it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._api = _Worker(settings)
+        self._api = Worker(settings)
         self._server: Any = litserve.LitServer(
             self._api,
             accelerator="cpu",  # what a worker computes on is the Recognizer's business
             workers_per_device=settings.workers,
             timeout=False,
-            restart_workers=True,
+            restart_workers=True,  # only so that a worker tells which batch it has begun with
             disable_openapi_url=True,
         )
-        self._server.monitor_internal = 0.5
+        gone = [name for name in _USED if not hasattr(self._server, name)]
+        if gone:
+            raise ConfigError(
+                f"LitServe {litserve.__version__} has no {', '.join(gone)}; this server is made "
+                "for 0.2.19: pip install litserve==0.2.19"
+            )
+        self._seen: list[str] = []
+        self._lost = ""
 
     @contextmanager
     def workers(self) -> Iterator[None]:
         """Starts the workers and waits until one has loaded the model; ends them afterwards.
 
         Raises:
-            ConfigError: a worker ended, or none was ready in time.
+            ConfigError: a worker ended, or none was ready in time; later, that the workers were
+                lost for good.
         """
-        with wrap_litserve_start(self._server) as server:
-            deadline = time.monotonic() + self.settings.start_timeout
-            while not self.ready():
-                statuses = list(server.workers_setup_status.values())
-                ended = [worker.exitcode for worker in server.inference_workers]
-                if WorkerSetupStatus.ERROR in statuses or any(c is not None for c in ended):
-                    raise ConfigError(self._failure(ended))
-                if time.monotonic() > deadline:
-                    raise ConfigError(
-                        f"{self.settings.model}: not loaded after {self.settings.start_timeout:g} s"
-                    )
-                time.sleep(0.02)
-            self._api.replacement = True
-            server._start_worker_monitoring(server.manager, {})
-            yield
+        try:
+            with wrap_litserve_start(self._server) as server:
+                try:
+                    self._wait(time.monotonic() + self.settings.start_timeout)
+                    yield
+                finally:
+                    for worker in server.inference_workers:
+                        worker.kill()  # nothing is on its way any more
+        except (OSError, EOFError, SystemExit) as error:
+            if not self._lost:
+                raise
+            raise ConfigError(f"the server had to stop: {self._lost}") from error
 
-    def _failure(self, ended: list[int | None]) -> str:
-        if not self._api.failures.empty():
-            return str(self._api.failures.get())
-        codes = ", ".join(str(code) for code in ended if code is not None)
-        return f"{self.settings.model}: a worker failed while it loaded the model (exit {codes})"
+    def _wait(self, deadline: float) -> None:
+        """Waits until a worker has the model."""
+        while WorkerSetupStatus.READY not in self._states():
+            ended = [worker.exitcode for worker in self._server.inference_workers]
+            if WorkerSetupStatus.ERROR in self._states() or any(c is not None for c in ended):
+                codes = ", ".join(str(code) for code in ended if code is not None)
+                failed = f"a worker failed while it loaded the model (exit {codes})"
+                raise ConfigError(self._why() or f"{self.settings.model}: {failed}")
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"{self.settings.model}: not loaded after {self.settings.start_timeout:g} s"
+                )
+            time.sleep(0.02)
+        self._seen = self._states()
+
+    def _why(self) -> str:
+        """Returns what a worker said before it ended, or nothing."""
+        return "" if self._api.failures.empty() else str(self._api.failures.get())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -144,25 +127,63 @@ class LitServeEngine:
         app = self._server.app
         app.response_queue_id = 0
         async with self._server.lifespan(app):
-            yield
+            watch = asyncio.create_task(self._watch())
+            try:
+                yield
+            finally:
+                watch.cancel()
 
     def ready(self) -> bool:
-        """Whether a worker has the model loaded."""
+        """Whether a worker has the model loaded, as of the last look."""
+        return WorkerSetupStatus.READY in self._seen
+
+    def _states(self) -> list[str]:
+        """Returns what each worker does, by its number."""
+        found = dict(self._server.workers_setup_status)
+        return [found[f"{PATH.strip('/')}_{n}"] for n in range(self.settings.workers)]
+
+    async def _watch(self) -> None:
+        """Replaces workers that have ended; what they had begun with is left."""
+        server = self._server
         try:
-            return WorkerSetupStatus.READY in self._server.workers_setup_status.values()
-        except (OSError, EOFError):  # LitServe's manager has ended
-            return False
+            while True:
+                begun = [a for a in server.response_buffer.values() if a.worker_id is not None]
+                for number, worker in enumerate(server.inference_workers):
+                    if not worker.is_alive():
+                        why = self._why() or f"exit {worker.exitcode}"
+                        _log.error("worker %d has ended (%s); another is started", number, why)
+                        server.inference_workers[number] = server.launch_single_inference_worker(
+                            self._api, number
+                        )
+                self._seen = await asyncio.to_thread(self._states)
+                for answer in begun:
+                    # Also one of a worker that ended while it told that it had begun.
+                    if self._seen[answer.worker_id] != WorkerSetupStatus.READY:
+                        answer.event.set()
+                await asyncio.sleep(_PAUSE)
+        except Exception as error:  # noqa: BLE001, it ends the server
+            self._seen = []
+            self._lost = f"the workers cannot be watched ({type(error).__name__}: {error})"
+            signal.raise_signal(signal.SIGTERM)
 
     async def send(self, items: list[Item]) -> list[Result]:
-        """Reads a batch in one of the workers.
+        """Reads a batch in one of the workers, and once more in another if that one dies.
 
         Raises:
-            EngineError: the worker died, failed or gave no answer.
+            EngineError: both died, or the worker failed or gave no answer.
         """
+        response = await self._sent(items) or await self._sent(items)
+        results, status = response or ([], LitAPIStatus.ERROR)
+        if status != LitAPIStatus.OK:
+            raise EngineError("the worker that read the images died or failed")
+        return list(results)
+
+    async def _sent(self, items: list[Item]) -> Any:
+        """Returns what a worker answers, or None if it has died."""
         name, answer = str(uuid.uuid4()), ResponseBufferItem(asyncio.Event())
         self._server.response_buffer[name] = answer
         try:
-            queue = self._server.litapi_request_queues[_PATH]
+            queue = self._server.litapi_request_queues[PATH]
             async with asyncio.timeout(2 * self.settings.timeout):
                 await asyncio.to_thread(queue.put, (0, name, time.monotonic(), items))
                 while not await self._answered(answer):
@@ -170,15 +191,23 @@ class LitServeEngine:
                     if answer.worker_id is None and not await asyncio.to_thread(queue.qsize):
                         await asyncio.to_thread(queue.put, (0, name, time.monotonic(), items))
         except TimeoutError:
+            self._end_what_hangs(answer)
             raise EngineError("the workers gave no answer") from None
         except (OSError, EOFError) as error:
             raise EngineError(f"the workers cannot be reached ({error})") from error
         finally:
             self._server.response_buffer.pop(name, None)
-        results, status = answer.response or ([], LitAPIStatus.ERROR)
-        if status != LitAPIStatus.OK:
-            raise EngineError("the worker that read the images died or failed")
-        return list(results)
+        return answer.response
+
+    def _end_what_hangs(self, late: ResponseBufferItem) -> None:
+        """Ends the worker that has begun with a batch, or those that are free and have not."""
+        buffer = self._server.response_buffer.values()
+        busy = {answer.worker_id for answer in buffer if answer is not late}
+        for number, state in enumerate(self._seen):
+            free = late.worker_id is None and number not in busy
+            if state == WorkerSetupStatus.READY and (free or number == late.worker_id):
+                _log.error("worker %d hangs", number)
+                self._server.inference_workers[number].kill()
 
     @staticmethod
     async def _answered(answer: ResponseBufferItem, patience: float = 2.0) -> bool:

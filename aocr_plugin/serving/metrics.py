@@ -34,6 +34,7 @@ class Metrics:
             **made,
         )
         self.waiting = Gauge("aocr_waiting_images", "Images that no worker has begun with", **made)
+        self.held = Gauge("aocr_held_bytes", "Bytes of the bodies of requests in work", **made)
         self.ready = Gauge("aocr_ready", "1 while a worker has the model loaded", **made)
 
     def text(self) -> bytes:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from aocr_plugin.serving import schemas
-from aocr_plugin.serving.bodies import read_body
+from aocr_plugin.serving.binary_tensors import HEADER
 from aocr_plugin.serving.open_inference import infer_reply, model_reply, parse_infer, server_reply
 from aocr_plugin.serving.replies import json_response
 from aocr_plugin.serving.service import Service
@@ -21,10 +21,10 @@ def open_inference_routes(service: Service) -> APIRouter:
         what = name if version is None else f"{name}, version {version}"
         service.check(name, version, f"no such model: {what}")
 
-    def readiness(key: str) -> Response:
+    def readiness() -> Response:
         ready = service.engine.ready()
         return json_response(
-            {key: ready} if ready else {"error": "not ready"}, 200 if ready else 503
+            {"ready": True} if ready else {"error": "not ready"}, 200 if ready else 503
         )
 
     @router.get("/v2", responses=schemas.ANY)
@@ -40,7 +40,7 @@ def open_inference_routes(service: Service) -> APIRouter:
     @router.get("/v2/health/ready", responses=schemas.ANY)
     async def ready() -> Response:
         """Answers with 200 while a worker has the model loaded."""
-        return readiness("ready")
+        return readiness()
 
     @router.get(_MODEL, responses=schemas.ANY)
     async def model(name: str) -> Response:
@@ -58,23 +58,34 @@ def open_inference_routes(service: Service) -> APIRouter:
     async def model_ready(name: str) -> Response:
         """Answers with 200 while the model is loaded."""
         check(name)
-        return readiness("ready")
+        return readiness()
 
     @router.get(_VERSION + "/ready", responses=schemas.ANY)
     async def model_version_ready(name: str, version: str) -> Response:
         """Answers with 200 while this version of the model is loaded."""
         check(name, version)
-        return readiness("ready")
+        return readiness()
 
     async def answer(request: Request) -> Response:
-        body = await read_body(request, settings.max_bytes)
-        asked = parse_infer(body, service.max_values)
-        results = await service.read(asked.images, one="element")
-        return json_response(infer_reply(asked, settings.name, settings.version, results))
+        async with service.body(request) as body:
+            asked = parse_infer(body, service.max_values, request.headers.get(HEADER))
+            results = await service.read(asked.images, one="element")
+        reply, binary = infer_reply(asked, settings.name, settings.version, results)
+        answer = json_response(reply)
+        if not any(asked.outputs.values()):
+            return answer
+        return Response(
+            bytes(answer.body) + binary,
+            media_type="application/octet-stream",
+            headers={HEADER: str(len(answer.body))},
+        )
 
     @router.post(_MODEL + "/infer", openapi_extra=schemas.INFER, responses=schemas.INFERRED)
     async def infer(request: Request, name: str) -> Response:
-        """Reads images."""
+        """Reads images: base64 in ``data``, or binary tensors after the JSON.
+
+        Binary tensors are those of the extension "binary_tensor_data".
+        """
         check(name)
         return await answer(request)
 

@@ -5,7 +5,6 @@ from importlib import resources
 from fastapi import APIRouter, Request, Response
 
 from aocr_plugin.serving import schemas
-from aocr_plugin.serving.bodies import read_body
 from aocr_plugin.serving.protocol import RequestError
 from aocr_plugin.serving.replies import json_response
 from aocr_plugin.serving.service import Service
@@ -40,10 +39,10 @@ def page_routes(service: Service) -> APIRouter:
         ``attention`` has a row a character over the encoder's columns, each ``column`` times the
         image's width wide; it is empty where the model does not give it.
         """
-        body = await read_body(request, service.settings.max_bytes)
-        if not body:
-            raise RequestError(400, "the body must be an image file")
-        (result,) = await service.read([body], one="", detail=True)
+        async with service.body(request) as body:
+            if not body:
+                raise RequestError(400, "the body must be an image file")
+            (result,) = await service.read([body], one="", detail=True)
         detail = result.detail or {}
         return json_response({"text": result.text, "score": result.probability, **detail})
 

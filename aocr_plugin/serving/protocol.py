@@ -67,3 +67,5 @@ class RequestError(Exception):
         self.status = status
         self.message = message
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        if status == 408:
+            self.headers["Connection"] = "close"  # the rest of the body is not waited for

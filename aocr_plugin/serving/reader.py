@@ -12,11 +12,13 @@ from PIL import Image
 from aocr_plugin import images
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.prediction import Prediction
-from aocr_plugin.serving.columns import column_share
+from aocr_plugin.serving.columns import column_share, filled_width
 from aocr_plugin.serving.protocol import Item, Result
 from aocr_plugin.serving.settings import Settings
 
 _log = logging.getLogger(__name__)
+_WIDTH = 1024
+"""Pixels of width that a whole batch may have an image; of wider ones fewer are read together."""
 
 
 def share_cores(number: int, workers: int) -> int:
@@ -71,6 +73,7 @@ class Reader:
         info: Any = getattr(engine, "info", None)
         described: Any = getattr(engine, "description", None)
         self.pipeline = info.pipeline if info else (described or {}).get("test_pipeline", [])
+        self._area = settings.max_batch * _WIDTH
         self._warm_up()
 
     def _warm_up(self) -> None:
@@ -95,23 +98,45 @@ class Reader:
                 places.append(place)
             except ImageError as error:
                 results[place] = Result("", 0.0, str(error).removeprefix("image: "))
-        data = [items[place].data for place in places]
-        found = self._read(data)
-        for number, (place, size) in enumerate(zip(places, sizes, strict=True)):
-            results[place] = self._result(found[number], number, items[place].detail, size)
+        for group in self._groups([filled_width(self.pipeline, *size) for size in sizes]):
+            found = self._read([items[places[k]].data for k in group])
+            for number, (k, one) in enumerate(zip(group, found, strict=True)):
+                item = items[places[k]]
+                results[places[k]] = self._result(one, number, item.detail, sizes[k])
         return [result for result in results if result is not None]
+
+    def _groups(self, widths: list[int]) -> list[list[int]]:
+        """Returns which images go through the network together.
+
+        All of a group are filled up to the widest, so a wide one among narrow ones would cost as
+        much as a batch of wide ones.
+        """
+        groups: list[list[int]] = []
+        for k in sorted(range(len(widths)), key=widths.__getitem__):
+            fits = groups and (len(groups[-1]) + 1) * widths[k] <= self._area
+            if fits and len(groups[-1]) < self.settings.max_batch:
+                groups[-1].append(k)
+            else:
+                groups.append([k])
+        return groups
 
     def _checked(self, data: bytes) -> tuple[int, int]:
         """Returns width and height as the image's header has them.
 
         Raises:
-            ImageError: no image, or too large a one.
+            ImageError: no image, or too large a one, here or at the network's height.
         """
         width, height = images.check_bytes(data, "image", level="header")
         if width * height > self.settings.max_pixels:
             raise ImageError(
                 f"the image has {width} x {height} pixels; at most {self.settings.max_pixels} are "
                 "taken"
+            )
+        filled, most = filled_width(self.pipeline, width, height), self.settings.max_width
+        if filled > most:
+            raise ImageError(
+                f"the image of {width} x {height} pixels would be {filled} wide at the network's "
+                f"height; at most {most} are taken"
             )
         return width, height
 

@@ -9,12 +9,18 @@ import uvicorn
 
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.serving.app import build_app
+from aocr_plugin.serving.connection import PATIENCE, Connection
 from aocr_plugin.serving.litserve_engine import LitServeEngine
 from aocr_plugin.serving.settings import Settings
 
+GRACE = 5
+"""Seconds above the time-out that a server has to end."""
+_WAITING = 2048
+"""Connections that may wait to be taken."""
 
-def bind(host: str, port: int) -> socket.socket:
-    """Returns a socket with an address; it takes no connections yet.
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens; connections wait until they are taken.
 
     Raises:
         ConfigError: the address cannot be had.
@@ -26,7 +32,8 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-    except (OSError, OverflowError) as error:
+        bound.listen(_WAITING)
+    except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot serve on {host}:{port} ({reason})") from error
     return bound
@@ -53,12 +60,13 @@ def serve(settings: Settings, host: str, port: int, log_level: str = "info") -> 
 
     # While loading. Later Uvicorn takes it, and hands it on when it has stopped.
     signal.signal(signal.SIGTERM, stop)
-    bind(host, port).close()  # an error is said at once; LitServe's processes inherit no socket
+    listen(host, port).close()  # an error is said at once; LitServe's processes inherit no socket
     engine = LitServeEngine(settings)
-    with engine.workers(), bind(host, port) as bound:
+    with engine.workers(), listen(host, port) as bound:
         host, port = bound.getsockname()[:2]
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         print(
-            f"{settings.model} is served at http://{host}:{port}/ as '{settings.name}', version "
+            f"{settings.model} is served at http://{place}/ as '{settings.name}', version "
             f"{settings.version}",
             file=sys.stderr,
             flush=True,
@@ -67,8 +75,11 @@ def serve(settings: Settings, host: str, port: int, log_level: str = "info") -> 
             build_app(settings, engine),
             log_level=log_level,
             access_log=False,
-            timeout_graceful_shutdown=round(settings.timeout) + 5,
-            backlog=2048,
+            http=Connection,
+            ws="none",
+            timeout_keep_alive=PATIENCE,
+            timeout_graceful_shutdown=round(settings.timeout) + GRACE,
+            backlog=_WAITING,
         )
         uvicorn.Server(config).run([bound])
     return 0

@@ -57,6 +57,7 @@ _INFER = {
     "type": "object",
     "properties": {
         "id": _TEXT,
+        "parameters": {"type": "object"},
         "inputs": _list(_TENSOR, minItems=1, maxItems=1),
         "outputs": _list(_object(name={"enum": ["output", "probability"]})),
     },

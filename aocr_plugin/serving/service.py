@@ -1,7 +1,13 @@
 """From images to results, with the server's limits; what all protocols share."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from starlette.requests import Request
+
+from aocr_plugin.serving.bodies import Body, Held
+from aocr_plugin.serving.connection import LEFT
 from aocr_plugin.serving.grouping import Grouper
 from aocr_plugin.serving.metrics import Metrics
 from aocr_plugin.serving.protocol import Engine, EngineError, Item, RequestError, Result
@@ -29,6 +35,8 @@ class Service:
             capacity=settings.queue,
             observe=metrics.batches.observe,
         )
+        self.held = Held(settings.max_held)
+        metrics.held.set_function(lambda: self.held.now)
         metrics.waiting.set_function(lambda: self.grouper.waiting)
         metrics.ready.set_function(lambda: float(engine.ready()))
 
@@ -47,6 +55,41 @@ class Service:
         if name != self.settings.name or not known:
             raise RequestError(404, message)
 
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """Gives a request's body, and the time that the request has: until its client goes.
+
+        Raises:
+            RequestError: see :meth:`Body.read`; the body (408) or the answer (504) took too long,
+                or the client has gone (499, which no one reads).
+        """
+        loop, seconds = asyncio.get_running_loop(), self.settings.timeout
+        body = Body(request, self.settings.max_bytes, self.held)
+        arrived = gone = False
+
+        def left() -> None:
+            nonlocal gone
+            gone = True
+            limit.reschedule(loop.time())
+
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                data = await body.read()
+                arrived = True
+                request.scope[LEFT] = left
+                try:
+                    yield data
+                finally:
+                    del request.scope[LEFT]
+        except TimeoutError:
+            if gone:
+                raise RequestError(499, "the client has gone") from None
+            if not arrived:
+                raise RequestError(408, f"the body did not arrive within {seconds:g} s") from None
+            raise RequestError(504, f"not read within {seconds:g} s", retry_after=1) from None
+        finally:
+            body.close()
+
     async def read(
         self, images: list[bytes], *, one: str = "instance", detail: bool = False
     ) -> list[Result]:
@@ -58,8 +101,8 @@ class Service:
             detail: whether character scores and attention are wanted.
 
         Raises:
-            RequestError: too many images, one that cannot be read, which is named (400), too many
-                waiting (503), no answer in time (504), or a worker that died (500).
+            RequestError: too many images (413), one that cannot be read, which is named (400), too
+                many waiting (503), or a worker that died (500).
         """
         most = self.settings.max_instances
         if len(images) > most:
@@ -67,16 +110,13 @@ class Service:
                 413, f"the request has {len(images)} images; at most {most} are taken"
             )
         try:
-            async with asyncio.timeout(self.settings.timeout):
-                results = await self.grouper.read([Item(data, detail) for data in images])
-        except TimeoutError:
-            limit = f"{self.settings.timeout:g} s"
-            raise RequestError(504, f"not read within {limit}", retry_after=1) from None
+            results = await self.grouper.read([Item(data, detail) for data in images])
         except EngineError as error:
             raise RequestError(500, str(error)) from None
-        for number, result in enumerate(results):
-            if result.error is not None:
-                self.metrics.bad_images.inc()
-                raise RequestError(400, f"{one} {number}: {result.error}" if one else result.error)
-        self.metrics.images.inc(len(results))
+        wrong = [number for number, result in enumerate(results) if result.error is not None]
+        self.metrics.images.inc(len(results) - len(wrong))
+        self.metrics.bad_images.inc(len(wrong))
+        if wrong:
+            why = results[wrong[0]].error
+            raise RequestError(400, f"{one} {wrong[0]}: {why}" if one else str(why))
         return results

@@ -15,10 +15,12 @@ class Settings:
         max_batch: images that go through the network together.
         batch_wait: seconds that a batch waits for more images while the workers are idle.
         max_bytes: of a request's body.
+        max_held: bytes of all requests' bodies at a time.
         max_pixels: of an image, read from its header before it is decoded.
+        max_width: of an image in pixels, once it has the network's height.
         max_instances: images of one request.
         queue: images that may wait; one more and the request is refused.
-        timeout: seconds until a request that was not answered is given up.
+        timeout: seconds from a request's head to its answer; what takes longer is given up.
         strict: "probability" is the original's, the product over all steps.
         device: of ``Recognizer``.
         runtime: of ``Recognizer``.
@@ -34,7 +36,9 @@ class Settings:
     max_batch: int = 32
     batch_wait: float = 0.002
     max_bytes: int = 32 << 20
+    max_held: int = 256 << 20
     max_pixels: int = 16_000_000
+    max_width: int = 8192
     max_instances: int = 256
     queue: int = 1024
     timeout: float = 30.0

@@ -7,7 +7,7 @@ the SavedModel that the original exported: ``input``, bytes of any shape, to ``o
 
 from typing import Any, NamedTuple
 
-from aocr_plugin.serving.bodies import parse_object, shown
+from aocr_plugin.serving.json_values import parse_object, shown
 from aocr_plugin.serving.protocol import RequestError, Result
 from aocr_plugin.serving.tensors import Shape, is_base64, nested, string_tensor
 

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request, Response
 
 from aocr_plugin.serving import schemas
-from aocr_plugin.serving.bodies import read_body
 from aocr_plugin.serving.protocol import RequestError
 from aocr_plugin.serving.replies import json_response
 from aocr_plugin.serving.service import Service
@@ -45,9 +44,9 @@ def tensorflow_routes(service: Service) -> APIRouter:
 
     async def answer(request: Request, name: str, version: str | None) -> Response:
         check(request, name, version)
-        body = await read_body(request, settings.max_bytes)
-        asked = parse_predict(body, service.max_values)
-        return json_response(predict_reply(asked, await service.read(asked.images)))
+        async with service.body(request) as body:
+            asked = parse_predict(body, service.max_values)
+            return json_response(predict_reply(asked, await service.read(asked.images)))
 
     @router.get(_VERSION + "/metadata", responses=schemas.METADATA)
     async def metadata_version(request: Request, name: str, version: str) -> Response:
@@ -89,4 +88,4 @@ def _is_number(version: str) -> bool:
 
 
 def _malformed(request: Request) -> RequestError:
-    return RequestError(400, f"Malformed request: {request.method} {request.url.path}"[:300])
+    return RequestError(400, f"Malformed request: {request.method} {request.scope['path']}"[:300])

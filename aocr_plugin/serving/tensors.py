@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from aocr_plugin.serving.bodies import decode_base64, shown
+from aocr_plugin.serving.json_values import decode_base64, shown
 from aocr_plugin.serving.protocol import RequestError
 
 Shape = tuple[int, ...]
