@@ -33,8 +33,11 @@ $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet -c constraints.txt 'setuptools<81' wheel
 	$(RUN) -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[cpu,demo,test]'
-	# without what it asks for: its pin of protobuf (3.20.2) is not TensorFlow's; both work with 4.25
-	$(RUN) -m pip install --quiet --no-deps -c constraints.txt mmdeploy mmdeploy-runtime
+	# without what they ask for: MMDeploy pins protobuf 3.20.2, which is not TensorFlow's (both work
+	# with 4.25), mim old versions of setuptools and others, Triton's client an old greenlet
+	$(RUN) -m pip install --quiet --no-deps -c constraints.txt mmdeploy mmdeploy-runtime \
+		openmim model-index colorama tabulate ordered-set \
+		tritonclient geventhttpclient gevent greenlet zope.event zope.interface python-rapidjson brotli
 	@touch $@
 
 clean:

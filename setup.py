@@ -11,7 +11,7 @@ VERSION: dict[str, str] = {}
 exec((HERE / "aocr_plugin" / "version.py").read_text(), VERSION)
 MMOCR = [
     "mmdet>=3.1.0,<3.2.0",
-    "mmengine>=0.10.7,<1.1.0",
+    "mmengine>=0.10.7,<1.0.0",
     "mmocr==1.0.1",
     "setuptools<81",
     "torch>=2.6",
@@ -20,14 +20,17 @@ MMOCR = [
 
 
 class BuildWithConfigs(build_py):
-    """Puts the configs into the package, where the command ``aocr`` looks outside a checkout."""
+    """Puts configs and tools where the command ``aocr`` and mim look outside of a checkout."""
 
     def run(self) -> None:
-        """Copies ``configs/`` to ``aocr_plugin/.mim/configs`` of what is built."""
+        """Copies them, and mim's index, to ``aocr_plugin/.mim`` of what is built."""
         super().run()
         if not self.editable_mode:
-            target = Path(self.build_lib) / "aocr_plugin" / ".mim" / "configs"
-            shutil.copytree(HERE / "configs", target, dirs_exist_ok=True)
+            target = Path(self.build_lib) / "aocr_plugin" / ".mim"
+            no_caches = shutil.ignore_patterns("__pycache__")
+            for name in ("configs", "tools"):
+                shutil.copytree(HERE / name, target / name, ignore=no_caches, dirs_exist_ok=True)
+            shutil.copy(HERE / "model-index.yml", target)
 
 
 setup(
@@ -46,7 +49,7 @@ setup(
     install_requires=[
         "fsspec>=2024.2",
         "google-crc32c>=1.5",
-        "lmdb>=1.4",
+        "lmdb>=1.4.1",
         "numpy>=1.26",
         "opencv-python>=4.8",
         "pillow>=10",
@@ -56,10 +59,11 @@ setup(
     extras_require={
         # mmcv is not in [mmocr]: mmcv-lite would overwrite a full mmcv. [cpu] brings it.
         "mmocr": MMOCR,
-        "cpu": [*MMOCR, "mmcv-lite>=2.0.1,<2.2.0"],
+        "cpu": [*MMOCR, "mmcv-lite>=2.0.1,<2.1.0"],
         "runtime": ["onnxruntime>=1.17"],
         "openvino": ["openvino>=2024.4"],
         "export": ["onnx>=1.16", "onnxruntime>=1.17", "onnxruntime-extensions>=0.15.2"],
+        "batch": ["pyarrow>=21,<24", "ray[data]>=2.60"],
         "bytes": ["onnxruntime>=1.17", "onnxruntime-extensions>=0.15.2"],
         # MMDeploy's pin of protobuf (<= 3.20.2) does not go with the extra [tensorflow].
         "deploy": [
@@ -76,9 +80,9 @@ setup(
         "serve": [
             "fastapi>=0.115",
             "fastapi-offline>=1.7",
-            "litserve>=0.2.19,<0.3",
+            "litserve==0.2.19",  # the server uses parts of it, and of Uvicorn, that may change
             "prometheus-client>=0.20",
-            "uvicorn>=0.30",
+            "uvicorn[standard]>=0.54,<0.55",
         ],
         "tensorboard": ["tensorboard>=2.15"],
         "tensorflow": ["tensorflow-cpu>=2.15"],
@@ -87,7 +91,11 @@ setup(
             "multiprocess",
             "prettytable",
             "captcha>=0.6",
+            "fastapi>=0.115",
+            "fastapi-offline>=1.7",
             "h5py>=3",
+            "kubernetes-validate>=1.37",
+            "litserve==0.2.19",
             "matplotlib>=3.7",
             "moto[server]>=5",
             "mypy",
@@ -95,12 +103,17 @@ setup(
             "onnxruntime>=1.17",
             "onnxruntime-extensions>=0.15.2",
             "openvino>=2024.4",
+            "prometheus-client>=0.20",
+            "pyarrow>=21,<24",
             "pytest>=8",
+            "ray[data]>=2.60",
             "ruff",
             "s3fs>=2024.2",
+            "schemathesis>=4.32",
             "selenium>=4.20",
             "tensorboard>=2.15",
             "tensorflow-cpu>=2.15",
+            "uvicorn[standard]>=0.54,<0.55",
         ],
     },
 )

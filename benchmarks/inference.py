@@ -56,7 +56,7 @@ def images(path: str) -> tuple[list[bytes], list[str]]:
     return data, labels
 
 
-def export(checkpoint: str, calibration: str, folder: Path) -> list[str]:
+def export(checkpoint: str, calibration: str, folder: Path, length: int | None) -> list[str]:
     """Exports a checkpoint in every form; returns the ways that there are."""
     import shutil
 
@@ -64,14 +64,14 @@ def export(checkpoint: str, calibration: str, folder: Path) -> list[str]:
     from aocr_plugin.export import onnx_file, savedmodel
 
     shutil.copy(checkpoint, folder / "a.pth")
-    onnx_file.export(checkpoint, folder / "a.onnx")
+    onnx_file.export(checkpoint, folder / "a.onnx", max_length=length)
     ways = [name for name, (file, _) in WAYS.items() if file in ("a.pth", "a.onnx")]
     makers = {
         "int8.onnx": lambda out: onnx_file.export(
-            checkpoint, out, precision="int8", images=[calibration]
+            checkpoint, out, precision="int8", max_length=length, images=[calibration]
         ),
         "int8.xml": lambda out: onnx_file.export(
-            checkpoint, out, precision="int8", images=[calibration]
+            checkpoint, out, precision="int8", max_length=length, images=[calibration]
         ),
         "savedmodel": lambda out: savedmodel.export(checkpoint, out),
     }
@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=100, help="images read one at a time")
     parser.add_argument("--ways", nargs="+", choices=WAYS)
     parser.add_argument("--out", default=str(ROOT / "benchmarks" / "results" / "inference.json"))
+    parser.add_argument("--max-length", type=int, help="of the exports; see tools/export.py")
     parser.add_argument("--original", help="checkout of the original's TensorFlow 2 port")
     parser.add_argument("--original-weights", help=".npz or prefix of a TensorFlow checkpoint")
     parser.add_argument("--original-flags", default="", help="of aocr test, in one argument")
@@ -173,7 +174,7 @@ def main() -> None:
         return
     runs: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory() as name:
-        ways = export(args.checkpoint, args.calibration or args.data, Path(name))
+        ways = export(args.checkpoint, args.calibration or args.data, Path(name), args.max_length)
         ways = [way for way in WAYS if way in ways and (not args.ways or way in args.ways)]
         for repeat in range(args.repeats):
             for way in ways[repeat % len(ways) :] + ways[: repeat % len(ways)]:
