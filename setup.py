@@ -76,6 +76,8 @@ setup(
         ],
         "demo": ["captcha>=0.6", "matplotlib>=3.7"],
         "gs": ["gcsfs>=2024.2"],
+        # Exact: the detector's steps are taken one by one. Its wheel holds the weights.
+        "page": ["rapidocr-onnxruntime==1.4.4; python_version < '3.13'"],
         "s3": ["s3fs>=2024.2"],
         "serve": [
             "fastapi>=0.115",
@@ -106,6 +108,7 @@ setup(
             "prometheus-client>=0.20",
             "pyarrow>=21,<24",
             "pytest>=8",
+            "rapidocr-onnxruntime==1.4.4; python_version < '3.13'",
             "ray[data]>=2.60",
             "ruff",
             "s3fs>=2024.2",

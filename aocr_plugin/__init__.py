@@ -16,8 +16,10 @@ from aocr_plugin.version import __version__
 
 if TYPE_CHECKING:
     from aocr_plugin.inference.recognizer import Prediction, Recognizer
+    from aocr_plugin.reading.page import PageText
+    from aocr_plugin.reading.reader import Reader
 
-__all__ = ["Prediction", "Recognizer", "__version__"]
+__all__ = ["PageText", "Prediction", "Reader", "Recognizer", "__version__"]
 
 bootstrap.install()
 
@@ -28,4 +30,12 @@ def __getattr__(name: str) -> Any:
         from aocr_plugin.inference import recognizer
 
         return getattr(recognizer, name)
+    if name == "Reader":
+        from aocr_plugin.reading.reader import Reader
+
+        return Reader
+    if name == "PageText":
+        from aocr_plugin.reading.page import PageText
+
+        return PageText
     raise AttributeError(f"module 'aocr_plugin' has no attribute '{name}'")

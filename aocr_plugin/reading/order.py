@@ -1,0 +1,84 @@
+"""The order in which the regions of a page are read. Needs no PyTorch."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aocr_plugin.reading.crops import is_vertical, size
+
+Quads = list[NDArray[np.float32]]
+
+
+def slant(quads: Quads) -> float:
+    """Returns the page's slant in radians: the widths' weighted median of the top edges' angles.
+
+    Regions less than 1.5 times wider than tall say little about it and are left out.
+    """
+    angles, weights = [], []
+    for quad in quads:
+        width, height = size(quad)
+        if width >= 1.5 * height:
+            run = quad[1] - quad[0] + quad[2] - quad[3]
+            angles.append(float(np.arctan2(run[1], run[0])))
+            weights.append(width)
+    if not angles:
+        return 0.0
+    rank = np.argsort(angles)
+    total = np.cumsum(np.asarray(weights)[rank])
+    return float(np.asarray(angles)[rank][np.searchsorted(total, total[-1] / 2)])
+
+
+def reading_order(quads: Quads, columns: int = 1) -> list[list[int]]:
+    """Returns the lines of a page from top to bottom, each from left to right.
+
+    The page's slant is taken out first. A region joins the line whose nearest region it is level
+    with: their centres differ by less than half of the lower one's height.
+
+    Args:
+        quads: regions, [4, 2] each, in pixels.
+        columns: columns of the page: it is cut at its ``columns - 1`` widest gaps that run from
+            top to bottom without a region in them. Where there are fewer such gaps (a heading
+            across all columns closes them) there are fewer columns.
+
+    Returns:
+        Lines of indices into ``quads``, the left column's first.
+    """
+    if not quads:
+        return []
+    angle = -slant(quads)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turned = [quad @ turn.T for quad in quads]
+    left = np.array([quad[:, 0].min() for quad in turned])
+    right = np.array([quad[:, 0].max() for quad in turned])
+    found: list[list[int]] = []
+    for column in _columns(left, right, columns):
+        found += _lines(column, turned, quads)
+    return found
+
+
+def _columns(left: NDArray[np.float64], right: NDArray[np.float64], count: int) -> list[list[int]]:
+    """Cuts at the widest gaps."""
+    rank = np.argsort(left, kind="stable")
+    reach = np.maximum.accumulate(right[rank])
+    gaps = left[rank][1:] - reach[:-1]
+    widest = [int(i) for i in np.argsort(-gaps, kind="stable")[: count - 1] if gaps[i] > 0]
+    return [[int(i) for i in part] for part in np.split(rank, sorted(i + 1 for i in widest))]
+
+
+def _lines(column: list[int], turned: Quads, quads: Quads) -> list[list[int]]:
+    """Groups a column's regions into lines."""
+    centre = {i: turned[i].mean(0) for i in column}
+    height = {i: size(quads[i])[1] for i in column}
+    lines: list[list[int]] = []
+    for index in sorted(column, key=lambda i: float(centre[i][1])):
+        best: tuple[float, list[int]] | None = None
+        for line in [] if is_vertical(quads[index]) else lines:
+            near = min(line, key=lambda i: abs(float(centre[i][0] - centre[index][0])))
+            off = abs(float(centre[near][1] - centre[index][1]))
+            level = off < min(height[near], height[index]) / 2 and not is_vertical(quads[near])
+            if level and (best is None or off < best[0]):
+                best = off, line
+        if best:
+            best[1].append(index)
+        else:
+            lines.append([index])
+    return [sorted(line, key=lambda i: float(centre[i][0])) for line in lines]
