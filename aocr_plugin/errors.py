@@ -25,6 +25,10 @@ class ConfigError(AOCRError):
     """A config is missing, broken, or holds an argument that nothing takes."""
 
 
+class ConnectionLostError(AOCRError):
+    """A process of a training on several lost its connection to the others."""
+
+
 class ExportError(AOCRError):
     """An export does not read as the checkpoint does."""
 

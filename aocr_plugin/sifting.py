@@ -124,6 +124,14 @@ class Report:
         self.examples.setdefault(reason, f"line {line}: {detail}")
         return self.policy[reason] == "keep"
 
+    def add(self, other: "Report") -> None:
+        """Takes in the report on another file."""
+        self.lines += other.lines
+        self.kept += other.kept
+        for reason, count in other.counts.items():
+            self.counts[reason] = self.counts.get(reason, 0) + count
+            self.examples.setdefault(reason, other.examples[reason])
+
     @property
     def rejected(self) -> int:
         """Samples that are not used."""

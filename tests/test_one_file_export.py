@@ -127,7 +127,7 @@ def test_a_wrong_weight_names_image_and_step_and_leaves_nothing(tmp_path, monkey
         bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
         return made
 
-    monkeypatch.setattr(one_file.onnx_file, "graph", wrong)
+    monkeypatch.setattr(one_file.onnx_graph, "graph", wrong)
     assert main([str(path), str(tmp_path / "own.onnx"), "--bytes"]) == 2
     err = capsys.readouterr().err
     assert "error: made gray PNG of 160 x 60 pixels (alone): the export reads '" in err

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.fileio import LocalBackend, register_backend
 from mmocr.registry import DATASETS
 
 from aocr_plugin import annotations, storage
 from aocr_plugin.datasets.checked_dataset import CheckedDataset
+from aocr_plugin.errors import AOCRError
 from aocr_plugin.record_samples import read_record_samples, shards
 from aocr_plugin.sifting import Report, Sample
 
@@ -101,11 +103,33 @@ class AOCRRecordDataset(CheckedDataset):
         self.ann_file: Any = find_shards(self.ann_file, self.data_root)
 
     def read(self, report: Report) -> list[Sample]:
-        """Reads all files; what is damaged or has no whole image goes into the report."""
+        """Reads all files; what is damaged or has no whole image goes into the report.
+
+        Of several processes each reads its share of the files and tells the others what it found.
+        """
+        files = [self.ann_file] if isinstance(self.ann_file, str) else self.ann_file
+        rank, ranks = get_dist_info()
+        mine: dict[int, tuple[list[Sample], Report | AOCRError]] = {}
+        for number in range(rank, len(files), ranks):
+            mine[number] = self._read_file(files[number])
+            if isinstance(mine[number][1], AOCRError):
+                break  # what follows is not looked at below either
+        parts = all_gather_object(mine)
         found: list[Sample] = []
-        for path in [self.ann_file] if isinstance(self.ann_file, str) else self.ann_file:
-            report.name = path
-            found += read_record_samples(
+        for number in range(len(files)):
+            samples, partial = parts[number % ranks][number]
+            if isinstance(partial, AOCRError):
+                raise partial
+            found += samples
+            report.add(partial)
+        report.name = str(self.ann_file)
+        return found
+
+    def _read_file(self, path: str) -> tuple[list[Sample], Report | AOCRError]:
+        """Returns the samples of one file, and the report on it or the error that it caused."""
+        report = Report(path, self.policy)
+        try:
+            samples = read_record_samples(
                 path,
                 report,
                 encoding=self.encoding,
@@ -113,8 +137,9 @@ class AOCRRecordDataset(CheckedDataset):
                 check_images=self.check_images,
                 progress=self.progress,
             )
-        report.name = str(self.ann_file)
-        return found
+        except AOCRError as error:
+            return [], error
+        return samples, report
 
 
 def find_shards(ann_file: str | Sequence[str], data_root: str | None) -> str | list[str]:

@@ -30,7 +30,8 @@ class EndlessSampler(Sampler[int]):
         self.seed = sync_random_seed() if seed is None else seed
         self.rank, self.world_size = get_dist_info()
 
-    def _all(self) -> Iterator[int]:
+    def everyone(self) -> Iterator[int]:
+        """Yields the one sequence that all ranks share."""
         generator = torch.Generator().manual_seed(self.seed)
         size = len(self.dataset)
         while True:
@@ -39,7 +40,7 @@ class EndlessSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """Yields this rank's share: every world_size-th index of the one sequence."""
-        for position, index in enumerate(self._all()):
+        for position, index in enumerate(self.everyone()):
             if position % self.world_size == self.rank:
                 yield index
 
@@ -55,10 +56,13 @@ class WidthBatchSampler(BatchSampler):
     Indices are drawn into a pool of ``pool`` batches, sorted by aspect ratio and cut into
     batches, whose order is shuffled. Every index is used as often as the sampler gives it.
 
+    Several ranks get each their share of the batch that one process would have with
+    ``batch_size`` times their number, so all work on images of similar width at a time.
+
     Args:
         sampler: gives indices; its dataset has ``aspect_ratios()`` (or is a ``ConcatDataset`` of
-            such).
-        batch_size: images a batch.
+            such). With several ranks, one without ``everyone()`` gives each its own batches.
+        batch_size: images a batch, on each rank.
         pool: batches in a pool. 1: plain batches, nothing is sorted.
         start: batches to pass over at the beginning, for resuming.
     """
@@ -76,22 +80,28 @@ class WidthBatchSampler(BatchSampler):
                 self._ratios = None
 
     def _batches(self) -> Iterator[list[int]]:
+        """Yields this rank's batches."""
         generator = np.random.default_rng(getattr(self.sampler, "seed", 0))
+        everyone = getattr(self.sampler, "everyone", None)
+        rank, ranks = 0, 1
+        if everyone:
+            rank, ranks = self.sampler.rank, self.sampler.world_size  # type: ignore[union-attr]
+        whole = self.batch_size * ranks
+        size = whole * (1 if self._ratios is None else self.pool)
         pool: list[int] = []
-        size = self.batch_size * (1 if self._ratios is None else self.pool)
-        for index in self.sampler:
+        for index in everyone() if everyone else self.sampler:
             pool.append(index)
             if len(pool) == size:
-                yield from self._cut(pool, generator)
+                yield from (batch[rank::ranks] for batch in self._cut(pool, whole, generator))
                 pool = []
         if pool:
-            yield from self._cut(pool, generator)
+            yield from (batch[rank::ranks] for batch in self._cut(pool, whole, generator))
 
-    def _cut(self, pool: list[int], generator: np.random.Generator) -> list[list[int]]:
+    def _cut(self, pool: list[int], size: int, generator: np.random.Generator) -> list[list[int]]:
         if self._ratios is None:
             return [pool]
         pool = sorted(pool, key=self._ratios.__getitem__)
-        batches = [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
+        batches = [pool[i : i + size] for i in range(0, len(pool), size)]
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
@@ -15,7 +14,7 @@ from torch import nn
 
 from aocr_plugin import annotations, charset
 from aocr_plugin.datasets.record_dataset import find_shards
-from aocr_plugin.engine import mirror, staging
+from aocr_plugin.engine import distributed, mirror, staging
 from aocr_plugin.engine.config_check import check
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.record_samples import read_record_samples
@@ -80,20 +79,6 @@ def resolve_charset(cfg: Config, dictionary: dict[str, Any]) -> str:
     return characters
 
 
-def _distribute(cfg: Config) -> None:
-    """Sets the back end "auto", and what MMEngine's wrapper needs to run without a GPU."""
-    dist_cfg = (cfg.get("env_cfg") or {}).get("dist_cfg") or {}
-    cuda = torch.cuda.is_available()
-    if dist_cfg.get("backend") == "auto":
-        dist_cfg["backend"] = "nccl" if cuda else "gloo"
-    if not cuda and cfg.get("launcher", "none") != "none" and not cfg.get("model_wrapper_cfg"):
-        cfg.model_wrapper_cfg = {
-            "type": "MMDistributedDataParallel",
-            "device_ids": None,
-            "broadcast_buffers": False,
-        }
-
-
 def _schedules(schedules: list[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
     """Ends open schedules by steps with the training; drops those that would begin after it."""
     kept = []
@@ -111,12 +96,12 @@ def resolve(cfg: Config) -> Config:
 
     - The charset is spelt out, so that a checkpoint needs no other file.
     - A learning rate schedule by steps that names no end goes on to the last step.
-    - The back end "auto" of several processes is NCCL with GPUs and gloo without.
+    - Several processes train as one with the whole batch: :mod:`aocr_plugin.engine.distributed`.
     - Each of our datasets checks its labels against the model's dictionary and length, unless
       its own config says otherwise.
     """
     cfg = copy.deepcopy(cfg)
-    _distribute(cfg)
+    distributed.prepare(cfg)
     steps = (cfg.get("train_cfg") or {}).get("max_iters")
     if steps and isinstance(cfg.get("param_scheduler"), list):
         cfg.param_scheduler = _schedules(cfg.param_scheduler, steps)
@@ -184,6 +169,7 @@ class AOCRRunner(Runner):
             StorageError: it names an object store that cannot be used.
         """
         check(cfg)
+        distributed.check_launcher(cfg.get("launcher", "none"))
         try:
             cfg = resolve(cfg)
             staging.localise(cfg)
@@ -194,10 +180,25 @@ class AOCRRunner(Runner):
             print_log(ignored, logger="current", level=logging.WARNING)
         return runner
 
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Wraps the model for several processes, BatchNorm over all of them included."""
+        if self.distributed:
+            model = distributed.with_synced_norm(self.cfg, model)
+        return super().wrap_model(model_wrapper_cfg, model)
+
     def train(self) -> nn.Module:
-        """Trains; a work directory in an object store has the log even if the training fails."""
+        """Trains; a work directory in an object store has the log even if the training fails.
+
+        Raises:
+            CheckpointError: the processes would start from different checkpoints.
+            ConnectionLostError: another process was killed or is out of reach.
+        """
         try:
+            distributed.check_same_start(self.cfg)
             return super().train()
-        except BaseException:
+        except BaseException as error:
             mirror.rescue(self)
+            lost = distributed.explain(error) if isinstance(error, RuntimeError) else None
+            if lost:
+                raise lost from error
             raise

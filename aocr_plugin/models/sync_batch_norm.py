@@ -1,0 +1,134 @@
+"""BatchNorm over the batches of all processes, on CPUs.
+
+PyTorch's ``SyncBatchNorm`` refuses CPU tensors, and so does mmcv's; MMEngine's ``sync_bn`` offers
+these two. Without one, each process normalises by its own part of the batch, and two processes do
+not train what one does with the doubled batch.
+
+Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015); statistics and
+normalisation are PyTorch's own kernels, so a step costs little more than a plain one.
+"""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+Norm = nn.modules.batchnorm._BatchNorm
+
+
+class _Normalise(torch.autograd.Function):
+    """Normalises [N, C, ...] by mean and variance [C] of the batches of all ranks."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        var: Tensor,
+        total: float,
+        eps: float,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, mean, var)
+        ctx.total, ctx.eps = total, eps
+        return nn.functional.batch_norm(x, mean, var, weight, bias, False, 0.0, eps)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
+        x, weight, mean, var = ctx.saved_tensors
+        scale = torch.rsqrt(var + ctx.eps)
+        unit = torch.ones_like(mean) if weight is None else weight
+        # sums over this rank of grads[0] * x, normalised, and of grads[0]
+        _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+            grads[0], x, unit, mean, var, None, None, False, ctx.eps, [False, True, True]
+        )
+        sums = torch.stack([grad_weight, grad_bias]).to(mean.dtype)
+        dist.all_reduce(sums)
+        sums /= -ctx.total
+        slope = (unit * scale).to(x.dtype).view(1, -1, *[1] * (x.dim() - 2))
+        # unit * scale * (grads[0] - its mean - x, normalised, times the mean of their product)
+        grad = nn.functional.batch_norm(
+            x, mean, var, unit * scale * sums[0], unit * scale * sums[1], False, 0.0, ctx.eps
+        )
+        grad.addcmul_(grads[0], slope)
+        if weight is None:
+            return grad, None, None, None, None, None, None
+        return grad, grad_weight, grad_bias, None, None, None, None
+
+
+def world_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Returns mean [C] and biased variance [C] of [N, C, ...] over all ranks, and their count."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    unused = torch.zeros(x.size(1), dtype=dtype, device=x.device)  # asks for sums of that precision
+    mean, var = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
+    mine = torch.cat([mean, var, mean.new_tensor([x.numel() // x.size(1)])])
+    parts = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, mine)
+    stacked = torch.stack(parts)
+    means, variances, counts = (*stacked[:, :-1].chunk(2, dim=1), stacked[:, -1:])
+    total = counts.sum()
+    mean = (means * counts).sum(dim=0) / total
+    var = ((variances + (means - mean) ** 2) * counts).sum(dim=0) / total
+    return mean, var, float(total)
+
+
+class _Synced(Norm):
+    """What the layers below share; see the module's docstring."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises [N, C, ...]; as ``BatchNorm`` where it does not train or is alone."""
+        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+            return super().forward(x)
+        self._check_input_dim(x)
+        with torch.no_grad():
+            mean, var, total = world_statistics(x)
+            if self.track_running_stats and self.running_mean is not None:
+                self._follow(mean, var * (total / max(1.0, total - 1)))
+        result: Tensor = _Normalise.apply(x, self.weight, self.bias, mean, var, total, self.eps)
+        return result
+
+    def _follow(self, mean: Tensor, var: Tensor) -> None:
+        """Moves the running averages."""
+        self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        share = self.momentum
+        if share is None:
+            share = 1.0 / float(self.num_batches_tracked)  # type: ignore[arg-type]
+        self.running_mean.lerp_(mean.to(self.running_mean), share)  # type: ignore[union-attr]
+        self.running_var.lerp_(var.to(self.running_var), share)  # type: ignore[union-attr]
+
+
+class SyncedBatchNorm1d(_Synced, nn.BatchNorm1d):
+    """``BatchNorm1d`` over all processes."""
+
+
+class SyncedBatchNorm2d(_Synced, nn.BatchNorm2d):
+    """``BatchNorm2d`` over all processes."""
+
+
+_KINDS: dict[type[Norm], type[Norm]] = {
+    nn.BatchNorm1d: SyncedBatchNorm1d,
+    nn.BatchNorm2d: SyncedBatchNorm2d,
+}
+
+
+def synced(module: nn.Module) -> nn.Module:
+    """Replaces each ``BatchNorm1d`` and ``BatchNorm2d`` of a model by one over all processes.
+
+    Weights, running averages and their names stay, so checkpoints fit either form.
+
+    Args:
+        module: changed in place.
+
+    Returns:
+        The same module, or what stands for it if it is a BatchNorm itself.
+    """
+    kind = _KINDS.get(type(module))  # type: ignore[arg-type]
+    if kind is not None:
+        layer = kind.__new__(kind)
+        layer.__dict__ = module.__dict__
+        return layer
+    for name, child in module.named_children():
+        setattr(module, name, synced(child))
+    return module

@@ -1,0 +1,46 @@
+"""A network with BatchNorm and one rank of two that trains it; imports little when spawned."""
+
+import torch
+from torch import nn
+
+from aocr_plugin.models import sync_batch_norm
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3),
+        nn.BatchNorm2d(6, momentum=0.3),
+        nn.ReLU(),
+        nn.Conv2d(6, 4, 3),
+        nn.BatchNorm2d(4, affine=False, momentum=None),
+        nn.Flatten(2),
+        nn.BatchNorm1d(4, track_running_stats=False),
+    )
+
+
+def images():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(7, 1, 9, 12, generator=generator, dtype=torch.float64) * 3 + 5
+
+
+def two_steps(model, part):
+    """Trains on some of the images; the loss is a mean over all seven."""
+    for _ in range(2):
+        model.zero_grad()
+        (torch.sin(model(images()[part])).sum() / 7).backward()
+    return model
+
+
+def rank_of_two(rank, rendezvous, answers):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2
+    )
+    model = sync_batch_norm.synced(network()).double()
+    two_steps(model, slice(0, 3) if rank == 0 else slice(3, 7))
+    gradients = []
+    for parameter in model.parameters():
+        torch.distributed.all_reduce(parameter.grad)
+        gradients.append(parameter.grad.numpy())
+    answers.put((gradients, [buffer.numpy() for buffer in model.buffers()]))
