@@ -127,7 +127,7 @@ def test_user_errors_name_culprit_and_mend_and_exit_with_2(trained, tmp_path):
         ),
         (
             ("train", config, "--resume", "--cfg-options", f"load_from={best}"),
-            "no optimiser .* load_from=",
+            "no optimiser .* --finetune ",
         ),
         (
             ("test", config, best, "--work-dir", tmp_path, "--cfg-options",

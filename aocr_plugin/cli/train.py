@@ -29,6 +29,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "optimiser, schedule, order of the data, best score; a new run if there is none",
     )
     parser.add_argument(
+        "--finetune",
+        metavar="WEIGHTS",
+        help="begin a new run with this checkpoint's weights: what fits is kept, the output layer "
+        "is mapped by character where the charset is another; with --resume only where there is no "
+        "run to go on with",
+    )
+    parser.add_argument(
         "--amp",
         action="store_true",
         help="mixed precision: bfloat16, on CPUs too (float16 on GPUs without it)",
@@ -95,7 +102,7 @@ def set_resume(cfg: Any) -> None:
         raise CheckpointError(
             f"{found}: holds weights but no optimiser (a best or published checkpoint), so there "
             "is no run to go on with; to start a new run from its weights leave out --resume and "
-            f"use --cfg-options load_from={found}"
+            f"use --finetune {found}"
         )
     cfg.resume, cfg.load_from = True, str(found)
 
@@ -120,8 +127,27 @@ def check_fits(cfg: Any, path: str) -> None:
         raise CheckpointError(
             f"{path}: its charset is another than the config's, so its output layer does not fit: "
             f"{describe_charset(there)} in the checkpoint, {describe_charset(here)} in the config; "
-            "set model.decoder.dictionary.charset to the checkpoint's (or start without it)"
+            f"take --finetune {path} instead, which maps it by character, or set "
+            "model.decoder.dictionary.charset to the checkpoint's"
         )
+
+
+def set_finetune(cfg: Any, weights: str) -> None:
+    """Lets a config's new run begin with a checkpoint's weights.
+
+    Raises:
+        ConfigError: the config begins with others already.
+        CheckpointError: the checkpoint is missing.
+        StorageError: its store cannot be used.
+    """
+    from aocr_plugin.engine import checkpoint_file
+
+    if cfg.get("load_from") and not cfg.get("resume"):
+        raise ConfigError(
+            f"--finetune {weights}, but the config has load_from={cfg.load_from!r}: give one"
+        )
+    hook = {"type": "FinetuneHook", "weights": str(checkpoint_file.local(weights))}
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
 
 
 def train(args: argparse.Namespace) -> int:
@@ -141,6 +167,8 @@ def train(args: argparse.Namespace) -> int:
         cfg.auto_scale_lr.enable = True
     if args.resume:
         set_resume(cfg)
+    if args.finetune:
+        set_finetune(cfg, args.finetune)
     if args.tensorboard:
         from aocr_plugin.engine.tensorboard import with_tensorboard
 

@@ -53,14 +53,12 @@ class AttentionDecoder(BaseDecoder):
         allowed: the only characters that may occur.
         pattern: regular expression that the text must match.
         length: number of characters, or the smallest and the largest.
-        early_stop: stop decoding once every image of the batch has ended. The original never
-            does. Texts and scores are the same; the probability over all steps (aocr's) can
-            only be had without.
+        early_stop: stop decoding once every image of the batch has ended. Texts and scores are the
+            same; aocr's probability over all steps can only be had without.
         keep_attention: put the attention weights [L, T] of each image into its prediction.
         dropout: of the output layer's input while training (none in the original).
         height_pool: see :class:`StackedLSTMEncoder`; used where there is no encoder.
-        module_loss: config of the loss.
-        postprocessor: config of the postprocessor.
+        module_loss, postprocessor: configs of the loss and of the postprocessor.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -68,6 +66,8 @@ class AttentionDecoder(BaseDecoder):
             or the loss is another than ``SequenceCELoss``.
         ConfigError: a search argument is out of range, or no text can satisfy the constraints.
     """
+
+    symbol_rows = ("step.embedding.weight", "output.weight", "output.bias")
 
     def __init__(
         self,
