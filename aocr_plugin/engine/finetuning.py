@@ -134,8 +134,9 @@ def symbol_rows(decoder: nn.Module, symbols: int) -> list[str]:
     Our decoder names them; of another's they are those of embeddings and layers whose outputs
     are as many as the symbols.
     """
-    if hasattr(decoder, "symbol_rows"):
-        return list(decoder.symbol_rows)
+    named: tuple[str, ...] | None = getattr(decoder, "symbol_rows", None)
+    if named is not None:
+        return list(named)
     return [
         f"{name}.{part}"
         for name, module in decoder.named_modules()
@@ -145,7 +146,7 @@ def symbol_rows(decoder: nn.Module, symbols: int) -> list[str]:
     ]
 
 
-def begin_with(model: nn.Module, path: str) -> tuple[dict[str, Tensor], Fit]:
+def begin_with(model: Any, path: str) -> tuple[dict[str, Tensor], Fit]:
     """Returns the tensors with which a model begins that goes on from a checkpoint's weights.
 
     Args:
