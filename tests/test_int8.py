@@ -41,6 +41,12 @@ def test_int8_is_near_in_both_runtimes(kind, tmp_path):
         made = quantization.int8(onnx_graph.graph(engine, None, None), batches, openvino)
         operators = [node.op_type for node in made.graph.node]
         assert operators.count("QuantizeLinear") >= 6
+        weights = [
+            onnx.numpy_helper.to_array(one)
+            for one in made.graph.initializer
+            if one.data_type == onnx.TensorProto.INT8 and len(one.dims) == 4
+        ]
+        assert weights and max(np.abs(one.astype(int)).max() for one in weights) == 64
         onnx_graph.describe(made, info)
         if openvino:
             openvino_file.save(made, tmp_path / "a.xml")
