@@ -13,7 +13,7 @@ import importlib.abc
 import importlib.util
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 
 from aocr_plugin import mends
@@ -43,8 +43,15 @@ def _extend(registry_module: types.ModuleType) -> None:
                 importlib.import_module(LOCATION)
 
 
+_AFTER: dict[str, Callable[[types.ModuleType], None]] = {
+    "mmocr.registry": _extend,
+    "mmocr.apis.inferencers.base_mmocr_inferencer": mends.inferencer_takes_our_loader,
+}
+"""What is done to a module of MMOCR's once it has been executed."""
+
+
 class _MMOCRFinder(importlib.abc.MetaPathFinder):
-    """Applies the mends before ``mmocr`` and joins the registries after ``mmocr.registry``."""
+    """Applies the mends before ``mmocr``, and :data:`_AFTER` after the modules that it names."""
 
     _busy = False
 
@@ -54,11 +61,11 @@ class _MMOCRFinder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None = None,
         target: types.ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Returns None for all modules but ``mmocr.registry``, whose loader it wraps."""
+        """Returns None for all modules but those of :data:`_AFTER`, whose loaders it wraps."""
         if fullname == "mmocr":
             mends.apply()
             return None
-        if fullname != "mmocr.registry" or self._busy:
+        if fullname not in _AFTER or self._busy:
             return None
         self._busy = True
         try:
@@ -71,16 +78,19 @@ class _MMOCRFinder(importlib.abc.MetaPathFinder):
 
         def execute_and_extend(module: types.ModuleType) -> None:
             execute(module)
-            _extend(module)
+            _AFTER[fullname](module)
 
         spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
         return spec
 
 
 def install() -> None:
-    """Watches for MMOCR's import, or joins its registries now if it is already there."""
+    """Watches for MMOCR's imports, and joins at once what of it is already there."""
+    if any(isinstance(finder, _MMOCRFinder) for finder in sys.meta_path):
+        return
     if "mmocr.registry" in sys.modules:
         mends.apply()
-        _extend(sys.modules["mmocr.registry"])
-    elif not any(isinstance(finder, _MMOCRFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _MMOCRFinder())
+    for name, join in _AFTER.items():
+        if name in sys.modules:
+            join(sys.modules[name])
+    sys.meta_path.insert(0, _MMOCRFinder())

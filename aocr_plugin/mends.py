@@ -14,6 +14,7 @@ import logging
 import sys
 import types
 from collections.abc import Callable
+from typing import Any
 
 APPLIED: list[str] = []
 """Names of the mends that :func:`apply` found to be needed, in order."""
@@ -122,6 +123,34 @@ def _gloo_without_cuda() -> bool:
         return False
     torch.cuda.set_device = lambda device: None
     return True
+
+
+def inferencer_takes_our_loader(module: types.ModuleType) -> None:
+    """Lets MMOCR's inferencers read with pipelines that begin with ``LoadAOCRImage``.
+
+    Reason: they replace a loader by their own, which takes arrays too, and know it by two names
+    only; a converted checkpoint's pipeline, with TensorFlow's pixels, is refused. Files are then
+    read by ``LoadAOCRImage``, arrays as they are.
+
+    Args:
+        module: ``mmocr.apis.inferencers.base_mmocr_inferencer``.
+    """
+    inferencer = module.BaseMMOCRInferencer
+    build_pipeline = inferencer._init_pipeline
+
+    def init_pipeline(self: object, cfg: Any) -> Any:
+        steps = cfg.test_dataloader.dataset.pipeline
+        first = dict(steps[0])
+        if first["type"] != "LoadAOCRImage":
+            return build_pipeline(self, cfg)
+        steps[0]["type"] = "LoadImageFromFile"
+        pipeline = build_pipeline(self, cfg)
+        from mmocr.registry import TRANSFORMS
+
+        pipeline.transforms[0].from_file = TRANSFORMS.build(first)
+        return pipeline
+
+    inferencer._init_pipeline = init_pipeline
 
 
 _MENDS: dict[str, Callable[[], bool]] = {

@@ -184,3 +184,22 @@ def test_mmocrs_inferencer(tmp_path, images, words):
     reader = TextRecInferencer(cfg, checkpoint, device="cpu")
     found = [one["text"] for one in reader(images, batch_size=2)["predictions"]]
     assert found == [one.text for one in Recognizer(checkpoint)(images)]
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("golden", ["gru_plates"], indirect=True)
+def test_mmocrs_inferencer_with_a_converted_config(golden, real_sets, tmp_path):
+    """JPEG files, whose texts need TensorFlow's pixels, and arrays."""
+    from mmocr.apis import TextRecInferencer
+
+    from aocr_plugin.cli.convert import main as convert
+
+    sizes = ["--max-width", "180", "--max-height", "64", "--max-prediction", "10"]
+    assert convert([str(golden / "weights.npz"), str(tmp_path / "a.pth"), *sizes, "--use-gru"]) == 0
+    entries = json.loads((golden / "outputs.json").read_text())["images"]
+    files = [str(real_sets / "plates_us" / entry["path"]) for entry in entries]
+    reader = TextRecInferencer(str(tmp_path / "a.py"), str(tmp_path / "a.pth"), device="cpu")
+    found = [one["text"] for one in reader(files, batch_size=16)["predictions"]]
+    assert found == [entry["prediction"] for entry in entries]
+    pixels = cv2.imread(files[0])
+    assert reader(pixels)["predictions"][0]["text"]
