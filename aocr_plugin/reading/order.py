@@ -1,5 +1,7 @@
 """The order in which the regions of a page are read. Needs no PyTorch."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +11,10 @@ Quads = list[NDArray[np.float32]]
 
 
 def slant(quads: Quads) -> float:
-    """Returns the page's slant in radians: the widths' weighted median of the top edges' angles.
+    """Returns the page's slant in radians: the median of the top edges' angles.
 
-    Regions less than 1.5 times wider than tall say little about it and are left out.
+    Each counts as the square of its width, as a short one's angle is known badly. Regions less than
+    1.5 times wider than tall say little about it and are left out.
     """
     angles, weights = [], []
     for quad in quads:
@@ -19,7 +22,7 @@ def slant(quads: Quads) -> float:
         if width >= 1.5 * height:
             run = quad[1] - quad[0] + quad[2] - quad[3]
             angles.append(float(np.arctan2(run[1], run[0])))
-            weights.append(width)
+            weights.append(width**2)
     if not angles:
         return 0.0
     rank = np.argsort(angles)
@@ -27,7 +30,9 @@ def slant(quads: Quads) -> float:
     return float(np.asarray(angles)[rank][np.searchsorted(total, total[-1] / 2)])
 
 
-def reading_order(quads: Quads, columns: int = 1) -> list[list[int]]:
+def reading_order(
+    quads: Quads, columns: int = 1, vertical: Sequence[bool] | None = None
+) -> list[list[int]]:
     """Returns the lines of a page from top to bottom, each from left to right.
 
     The page's slant is taken out first. A region joins the line whose nearest region it is level
@@ -38,12 +43,15 @@ def reading_order(quads: Quads, columns: int = 1) -> list[list[int]]:
         columns: columns of the page: it is cut at its ``columns - 1`` widest gaps that run from
             top to bottom without a region in them. Where there are fewer such gaps (a heading
             across all columns closes them) there are fewer columns.
+        vertical: for each region whether it is vertical text, which is a line of its own; None
+            goes by their shapes.
 
     Returns:
         Lines of indices into ``quads``, the left column's first.
     """
     if not quads:
         return []
+    vertical = [is_vertical(quad) for quad in quads] if vertical is None else vertical
     angle = -slant(quads)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turned = [quad @ turn.T for quad in quads]
@@ -51,7 +59,7 @@ def reading_order(quads: Quads, columns: int = 1) -> list[list[int]]:
     right = np.array([quad[:, 0].max() for quad in turned])
     found: list[list[int]] = []
     for column in _columns(left, right, columns):
-        found += _lines(column, turned, quads)
+        found += _lines(column, turned, quads, vertical)
     return found
 
 
@@ -64,17 +72,19 @@ def _columns(left: NDArray[np.float64], right: NDArray[np.float64], count: int) 
     return [[int(i) for i in part] for part in np.split(rank, sorted(i + 1 for i in widest))]
 
 
-def _lines(column: list[int], turned: Quads, quads: Quads) -> list[list[int]]:
+def _lines(
+    column: list[int], turned: Quads, quads: Quads, vertical: Sequence[bool]
+) -> list[list[int]]:
     """Groups a column's regions into lines."""
     centre = {i: turned[i].mean(0) for i in column}
     height = {i: size(quads[i])[1] for i in column}
     lines: list[list[int]] = []
     for index in sorted(column, key=lambda i: float(centre[i][1])):
         best: tuple[float, list[int]] | None = None
-        for line in [] if is_vertical(quads[index]) else lines:
+        for line in [] if vertical[index] else lines:
             near = min(line, key=lambda i: abs(float(centre[i][0] - centre[index][0])))
             off = abs(float(centre[near][1] - centre[index][1]))
-            level = off < min(height[near], height[index]) / 2 and not is_vertical(quads[near])
+            level = off < min(height[near], height[index]) / 2 and not vertical[near]
             if level and (best is None or off < best[0]):
                 best = off, line
         if best:
