@@ -41,8 +41,10 @@ def reading_order(
     Args:
         quads: regions, [4, 2] each, in pixels.
         columns: columns of the page: it is cut at its ``columns - 1`` widest gaps that run from
-            top to bottom without a region in them. Where there are fewer such gaps (a heading
-            across all columns closes them) there are fewer columns.
+            top to bottom without a region in them. Where there are fewer such gaps the widest
+            regions, at most a quarter of all, are taken for headings across columns: what is above
+            one is read before it, what is below after it. If that does not help there are fewer
+            columns.
         vertical: for each region whether it is vertical text, which is a line of its own; None
             goes by their shapes.
 
@@ -57,10 +59,43 @@ def reading_order(
     turned = [quad @ turn.T for quad in quads]
     left = np.array([quad[:, 0].min() for quad in turned])
     right = np.array([quad[:, 0].max() for quad in turned])
+    middle = np.array([quad[:, 1].mean() for quad in turned])
     found: list[list[int]] = []
-    for column in _columns(left, right, columns):
+    for column in _parts(left, right, middle, columns):
         found += _lines(column, turned, quads, vertical)
     return found
+
+
+def _parts(
+    left: NDArray[np.float64], right: NDArray[np.float64], middle: NDArray[np.float64], count: int
+) -> list[list[int]]:
+    """Returns columns, or headings and the columns between them, in reading order."""
+    widest = np.argsort(left - right, kind="stable")
+    for headings in range(len(left) // 4 + 1):
+        kept = np.sort(widest[headings:])
+        parts = [kept[part] for part in _columns(left[kept], right[kept], count)]
+        if len(parts) == count:
+            break
+    else:
+        return _columns(left, right, count)
+    across = []
+    for i in widest[:headings]:
+        inside = [
+            n
+            for n, part in enumerate(parts)
+            if left[part].min() <= left[i] and right[i] <= right[part].max()
+        ]
+        if inside:
+            parts[inside[0]] = np.append(parts[inside[0]], i)
+        else:
+            across.append(int(i))
+    across.sort(key=lambda i: float(middle[i]))
+    band = np.searchsorted(middle[across], middle)
+    found = []
+    for number in range(len(across) + 1):
+        found += [[int(i) for i in part if band[i] == number] for part in parts]
+        found.append(across[number : number + 1])
+    return [part for part in found if part]
 
 
 def _columns(left: NDArray[np.float64], right: NDArray[np.float64], count: int) -> list[list[int]]:
