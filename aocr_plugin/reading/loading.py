@@ -21,7 +21,9 @@ _BROKEN = (
 
 
 def count(file: str) -> int:
-    """Returns how many pages a file has: of a TIFF file all, one that is damaged too; else 1."""
+    """Returns how many pages a file has: of a .tif file all, one that is damaged too; else 1."""
+    if not file.lower().endswith((".tif", ".tiff")):
+        return 1
     pages = 0
     try:
         data = storage.read_bytes(file)
