@@ -48,7 +48,7 @@ def model(tmp_path_factory):
 
 
 def workers_below(process: int) -> list[int]:
-    """Returns the numbers of Ray's actors among a process's descendants."""
+    """Returns the numbers of a process's descendants that are Ray's actors and no longer begin."""
     parents, actors = {}, []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -57,7 +57,7 @@ def workers_below(process: int) -> list[int]:
         except OSError:  # it has ended meanwhile
             continue
         parents[int(entry.name)] = int(status.rpartition(")")[2].split()[1])
-        if title.startswith(b"ray::") and b"PartitionReader" in title:
+        if re.match(rb"ray::.*PartitionReader(?!.*__init__)", title):
             actors.append(int(entry.name))
 
     def is_below(actor):
