@@ -19,7 +19,7 @@ _TOLD_EVERY = 1_000  # records
 
 def _matching(pattern: str) -> list[str]:
     if not storage.is_remote(pattern):
-        return glob.glob(pattern)
+        return glob.glob(pattern, recursive=True)
     kind = storage.scheme(pattern)
     with explained(pattern):
         return [f"{kind}://{name}" for name in storage.filesystem(pattern).glob(pattern)]

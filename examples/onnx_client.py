@@ -20,9 +20,10 @@ def prepare(path, info):
     image = cv2.imread(path, cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR)
     if image is None:
         raise SystemExit(f"{path}: no image")
-    step = next((step for step in info["pipeline"] if step["type"] == "RescaleToHeight"), None)
-    if step is None:
-        raise SystemExit("this model's images go through another resize; read with Recognizer")
+    steps = {step["type"]: step for step in info["pipeline"]}
+    if "RescaleToHeight" not in steps:
+        raise SystemExit(f"this model has another preprocessing: {', '.join(steps)}")
+    step = steps["RescaleToHeight"]
     width = math.ceil(step["height"] / image.shape[0] * image.shape[1])
     width = min(max(width, step.get("min_width") or 1), step.get("max_width") or width)
     kind = {"area": cv2.INTER_AREA}.get(step.get("interpolation"), cv2.INTER_LINEAR)

@@ -193,6 +193,41 @@ def test_what_cannot_be_read_says_why(name, settings, error, words, tmp_path):
         open_source(given, **settings)
 
 
+def test_pieces_in_any_order_of_files_of_few_row_groups(tmp_path, monkeypatch):
+    from aocr_plugin.batch import parquet
+
+    whole = write_parquet(tmp_path / "whole.parquet", IMAGES, group=100)
+    grouped = write_parquet(tmp_path / "grouped.parquet", IMAGES, group=7)
+    begun = []
+    begin = parquet._begin
+    monkeypatch.setattr(parquet, "_begin", lambda *args: begun.append(args) or begin(*args))
+    # (file, first and last row, whether the file is read on from where it was)
+    asked = [(whole, 0, 3, False), (whole, 3, 5, True), (whole, 11, 23, True), (whole, 2, 4, False)]
+    asked += [(grouped, 0, 2, False), (grouped, 5, 9, True), (grouped, 12, 13, True)]
+    asked += [(grouped, 20, 22, False), (whole, 4, 6, False), (whole, 5, 6, False)]
+    for path, start, stop, on in asked:
+        del begun[:]
+        found = list(read(open_source(str(path)).piece(start, stop)))
+        assert [(row.number, row.image) for row in found] == [
+            (i + 1, IMAGES[i][0]) for i in range(start, stop)
+        ]
+        assert bool(begun) != on
+    next(read(open_source(str(whole)).piece(6, 9)))  # left half read
+    assert [r.image for r in read(open_source(str(whole)).piece(7, 9))] == [
+        data for data, _ in IMAGES[7:9]
+    ]
+    write_parquet(whole, IMAGES[::-1], group=100)
+    assert next(read(open_source(str(whole)).piece(9, 10))).image == IMAGES[-10][0]
+
+
+def test_a_pattern_over_folders_of_any_depth(tmp_path):
+    listed = write_files(tmp_path / "a" / "b" / "c", IMAGES[:3])
+    found = rows(open_source(str(tmp_path / "**" / "*.png")))
+    assert [row.image for row in found] == [data for data, _ in IMAGES[:3]]
+    write_records(listed.parent / "1.tfrecords", IMAGES[:2])
+    assert open_source(str(tmp_path / "**" / "*.tfrecords")).rows == 2
+
+
 def test_columns_that_cannot_be_told_apart(tmp_path):
     import pyarrow
     from pyarrow import parquet

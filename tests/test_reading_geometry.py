@@ -84,7 +84,11 @@ def test_columns(angle):
     assert reading_order(quads, columns=2) == [[0], [1], [2], [3], [4], [5]]
     assert reading_order(quads) == [[0, 3], [1, 4], [2, 5]]
     heading = [*quads, box(20, 5, 380, angle=angle)]  # closes the gap
-    assert reading_order(heading, columns=2) == reading_order(heading)
+    assert reading_order(heading, columns=2) == [[6], [0], [1], [2], [3], [4], [5]]
+    between = [*quads, box(22, 70, 370, 14, angle=angle)]
+    assert reading_order(between, columns=2) == [[0], [3], [6], [1], [2], [4], [5]]
+    everywhere = [box(20, y, 380, angle=angle) for y in (50, 90, 130)] + quads[:3]
+    assert reading_order(everywhere, columns=2) == reading_order(everywhere)
 
 
 def test_nothing_has_no_order():

@@ -1,5 +1,6 @@
 """Reading without PyTorch and MMOCR: pipeline, texts, imports."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -145,3 +146,16 @@ def test_an_export_is_read_where_there_is_no_pytorch(tmp_path):
             env={"PYTHONPATH": str(tmp_path)},
         ).stderr
     )
+
+
+def test_the_client_says_what_it_is_not_for(tmp_path):
+    import cv2
+
+    spec = importlib.util.spec_from_file_location("client", ROOT / "examples" / "onnx_client.py")
+    client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    cv2.imwrite(str(tmp_path / "word.png"), draw_word("HORSE"))
+    with pytest.raises(SystemExit, match="another preprocessing: AOCRCanvas"):
+        client.prepare(
+            str(tmp_path / "word.png"), {"channels": 1, "pipeline": [{"type": "AOCRCanvas"}]}
+        )

@@ -1,5 +1,6 @@
 """Images in a column of Parquet files. No PyTorch."""
 
+import bisect
 import contextlib
 import dataclasses
 import itertools
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aocr_plugin import storage
-from aocr_plugin.batch.containers import ContainerSource
+from aocr_plugin.batch.containers import ContainerSource, file_state
 from aocr_plugin.batch.files import load_file
 from aocr_plugin.batch.row import Piece, Row
 from aocr_plugin.errors import ConfigError, RecordError
@@ -18,25 +19,34 @@ _LABELS = ("label", "text")
 
 
 @contextlib.contextmanager
-def _opened(name: str) -> Iterator[Any]:
-    """Opens a Parquet file, wherever it is.
+def _explained(name: str) -> Iterator[None]:
+    """Turns what is raised at a file into our errors.
 
     Raises:
-        RecordError: it cannot be opened, or is none.
+        RecordError: it cannot be read, or is none.
         StorageError: its store cannot be used.
     """
     import pyarrow
-    from pyarrow import parquet
 
     try:
-        with contextlib.ExitStack() as stack:
-            file: Any = name
-            if storage.is_remote(name):
-                with explained(name):
-                    file = stack.enter_context(storage.filesystem(name).open(name, "rb"))
-            yield stack.enter_context(parquet.ParquetFile(file))
+        with explained(name) if storage.is_remote(name) else contextlib.nullcontext():
+            yield
     except (OSError, pyarrow.ArrowException) as error:
         raise RecordError(f"{name}: cannot be read as Parquet ({error})") from error
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[Any]:
+    """Opens a Parquet file, wherever it is; see :func:`_explained` for what it raises."""
+    from pyarrow import parquet
+
+    with contextlib.ExitStack() as stack:
+        with _explained(name):
+            file: Any = name
+            if storage.is_remote(name):
+                file = stack.enter_context(storage.filesystem(name).open(name, "rb"))
+            opened = stack.enter_context(parquet.ParquetFile(file))
+        yield opened
 
 
 def _holds_image(kind: Any) -> bool:
@@ -114,6 +124,38 @@ def open_parquet(
     return ContainerSource("parquet", names, counts, columns or {})
 
 
+@dataclasses.dataclass
+class _Cursor:
+    """A file that is read from front to back, by one piece after the other.
+
+    Parquet cannot be read from the middle of a row group, and a file may be one row group: if each
+    piece read it from its start, a file twice as long would take four times as long.
+
+    Attributes:
+        key: what is read: file, its state, columns.
+        starts: the first row of each row group, from 0.
+        row: the row that comes next, from 0.
+        batch: rows from there on, as far as they are decoded.
+        batches: what comes behind them.
+        opened: closes the file.
+    """
+
+    key: tuple[str, ...]
+    starts: list[int]
+    row: int
+    batch: Any
+    batches: Iterator[Any]
+    opened: contextlib.ExitStack
+
+    def leads_to(self, key: tuple[str, ...], start: int) -> bool:
+        """Whether a row is ahead, with no row group between that need not be read."""
+        begin = self.starts[bisect.bisect(self.starts, start) - 1]
+        return self.key == key and begin <= self.row <= start
+
+
+_cursor: _Cursor | None = None  # of this process, which reads one piece at a time
+
+
 def read_parquet(piece: Piece) -> Iterator[Row]:
     """Yields the images of a piece. Row groups that hold none of it are not read.
 
@@ -122,29 +164,50 @@ def read_parquet(piece: Piece) -> Iterator[Row]:
         StorageError: a store cannot be used.
     """
     for name, first, last in piece["spans"]:
-        with _opened(name) as file:
-            yield from _rows(file, name, first, last, piece["image"], piece["label"])
+        yield from _rows(name, first - 1, last, piece["image"], piece["label"])
 
 
-def _rows(
-    file: Any, name: str, first: int, last: int, image: str, label: str | None
-) -> Iterator[Row]:
-    sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
-    ends = list(itertools.accumulate(sizes))
-    groups = [i for i, end in enumerate(ends) if end >= first and end - sizes[i] < last]
-    columns = [image] if label is None else [image, label]
-    missing = [column for column in columns if column not in file.schema_arrow.names]
-    if missing:
-        raise RecordError(f"{name}: has no column {missing[0]}, which the first file has")
-    number = ends[groups[0]] - sizes[groups[0]]
-    for batch in file.iter_batches(_AT_ONCE, row_groups=groups, columns=columns):
-        skipped = min(max(first - 1 - number, 0), len(batch))
-        number += skipped
-        for found in batch.slice(skipped).to_pylist():
-            number += 1
-            if number > last:
-                return
-            yield _row(name, number, found[image], found[label] if label else None)
+def _rows(name: str, start: int, stop: int, image: str, label: str | None) -> Iterator[Row]:
+    """Yields rows of a file, from where the last piece ended if that is before them."""
+    global _cursor
+    key = (*file_state(name), image, label or "")
+    cursor, _cursor = _cursor, None  # given back when all went well
+    if cursor is not None and not cursor.leads_to(key, start):
+        cursor.opened.close()
+        cursor = None
+    cursor = cursor or _begin(name, key, start, image, label)
+    while cursor.row < stop:
+        if not len(cursor.batch):
+            with _explained(name):
+                cursor.batch = next(cursor.batches)
+        skipped = min(max(start - cursor.row, 0), len(cursor.batch))
+        taken = min(stop - cursor.row, len(cursor.batch))
+        found = cursor.batch.slice(skipped, taken - skipped).to_pylist()
+        for number, one in enumerate(found, start=cursor.row + skipped + 1):
+            yield _row(name, number, one[image], one[label] if label else None)
+        cursor.batch = cursor.batch.slice(taken)
+        cursor.row += taken
+    _cursor = cursor
+
+
+def _begin(name: str, key: tuple[str, ...], start: int, image: str, label: str | None) -> _Cursor:
+    """Opens a file and goes to the row group that a row is in.
+
+    Raises:
+        RecordError: it has not the columns that the first file has.
+    """
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(_opened(name))
+        columns = [image] if label is None else [image, label]
+        missing = [column for column in columns if column not in file.schema_arrow.names]
+        if missing:
+            raise RecordError(f"{name}: has no column {missing[0]}, which the first file has")
+        groups = range(file.metadata.num_row_groups)
+        sizes = [file.metadata.row_group(i).num_rows for i in groups]
+        starts = list(itertools.accumulate(sizes, initial=0))[:-1]
+        first = bisect.bisect(starts, start) - 1
+        batches = file.iter_batches(_AT_ONCE, row_groups=groups[first:], columns=columns)
+        return _Cursor(key, starts, starts[first], (), batches, opened.pop_all())
 
 
 def _row(name: str, number: int, image: Any, label: str | None) -> Row:

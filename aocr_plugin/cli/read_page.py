@@ -1,10 +1,12 @@
-"""Reads whole pages: ``tools/read_page.py PHOTO|DIR|GLOB … --model MODEL --out DIR``."""
+"""Reads whole pages: ``tools/read_page.py PHOTO|DIR|GLOB … --model MODEL``."""
 
 import argparse
+import dataclasses
 import io
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from aocr_plugin.atomic import write_atomically
@@ -29,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("pages", nargs="+", metavar="PHOTO|DIR|GLOB", help="images of pages")
     parser.add_argument("--model", required=True, help="of the recogniser: .pth, .onnx or .xml")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument("--out", default="read", metavar="DIR", help="folder to write to (read)")
     parser.add_argument("--json", action="store_true", help="print JSON, a page a line, not text")
     parser.add_argument(
         "--detector",
@@ -40,6 +42,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--detector-weights", metavar="FILE", help="of a detector of MMOCR's")
     parser.add_argument("--columns", type=whole_from(1), default=1, help="of a page (1)")
     parser.add_argument("--margin", type=float, default=0.0, help="around regions, in heights (0)")
+    parser.add_argument(
+        "--turn",
+        type=int,
+        choices=(0, 90, 180, 270),
+        help="degrees to the left that make pages upright; default: found out where text is "
+        "mostly vertical, else 0",
+    )
     parser.add_argument("--font", metavar="FILE", help="TrueType file for the texts in NAME.png")
     parser.add_argument("--device", help="of the recogniser: cpu, cuda, cuda:1 …")
     add_traceback_flag(parser)
@@ -65,8 +74,13 @@ def _fail(message: str, failures: list[str]) -> None:
     print(f"error: {message}", file=sys.stderr)
 
 
-def targets(files: list[str], folder: Path) -> list[Path]:
+def targets(files: list[str], folder: Path, numbers: Sequence[int | None] = ()) -> list[Path]:
     """Returns the path without suffix for each page; equal names get -2, -3 and so on.
+
+    Args:
+        files: of each page.
+        folder: to write to.
+        numbers: of each page in a file of several, from 1; None is a file of one.
 
     Raises:
         ConfigError: a picture would overwrite a page.
@@ -74,8 +88,8 @@ def targets(files: list[str], folder: Path) -> list[Path]:
     sources = {Path(file).resolve() for file in files}
     taken: set[str] = set()
     found = []
-    for file in files:
-        stem = Path(file).stem
+    for file, page in zip(files, numbers or [None] * len(files), strict=True):
+        stem = Path(file).stem + (f"-page{page}" if page else "")
         name, number = stem, 1
         while name in taken:
             number += 1
@@ -92,29 +106,41 @@ def read_pages(args: argparse.Namespace) -> int:
     import cv2
 
     from aocr_plugin.reading.drawing import annotate
-    from aocr_plugin.reading.reader import Reader, load
+    from aocr_plugin.reading.loading import count, load
+    from aocr_plugin.reading.reader import Reader
 
     for stream in (sys.stdout, sys.stderr):  # names of files may be any bytes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     failures: list[str] = []
-    files = _files(args.pages, failures)
+    files, numbers = [], []
+    for file in _files(args.pages, failures):
+        pages = count(file)
+        files += [file] * pages
+        numbers += [*range(1, pages + 1)] if pages > 1 else [None]
     folder = Path(args.out)
-    names = targets(files, folder)
+    names = targets(files, folder, numbers)
     detector = args.detector
     if args.detector_weights:
         detector = (args.detector, args.detector_weights)
     reader = Reader(
-        args.model, detector, columns=args.columns, margin=args.margin, device=args.device
+        args.model,
+        detector,
+        columns=args.columns,
+        margin=args.margin,
+        turn=args.turn,
+        device=args.device,
     )
     begun = time.monotonic()
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
+        one = numbers[number - 1]
         try:
-            pixels = load(file)
+            pixels = load(file, (one or 1) - 1)
         except ImageError as error:
             _fail(str(error), failures)
             continue
-        page = reader.read(pixels, file)
+        page = dataclasses.replace(reader.read(pixels, file), page=one)
+        title = f"{file}, page {one}" if one else file
         record = json.dumps(without_nan(page.to_dict()), ensure_ascii=False)
         _write(f"{record}\n".encode("utf-8", "surrogateescape"), f"{name}.json")
         picture = annotate(pixels, page, args.font)
@@ -122,11 +148,11 @@ def read_pages(args: argparse.Namespace) -> int:
         if args.json:
             print(record, flush=True)
         else:
-            print("\n".join([*([f"{file}:"] if len(files) > 1 else []), page.text]), flush=True)
+            print("\n".join([*([f"{title}:"] if len(files) > 1 else []), page.text]), flush=True)
         if len(files) > 1:
             left = (time.monotonic() - begun) / number * (len(files) - number)
             print(
-                f"{number} of {len(files)} pages: {file}, {len(page.regions)} regions; "
+                f"{number} of {len(files)} pages: {title}, {len(page.regions)} regions; "
                 f"about {left:.0f} s left",
                 file=sys.stderr,
             )

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 VERTICAL = 1.5
 """A region this many times taller than wide is read from top to bottom, as vertical text."""
 
+COLUMN = 3.0
+"""One less tall than this many times its width may also be one upright character, such as I."""
+
 SMALLEST = 8.0
 """Pixels; sides of a region below this are widened to it with what is around it."""
 
@@ -52,7 +55,18 @@ def is_vertical(quad: NDArray[np.float32]) -> bool:
     return height >= VERTICAL * width
 
 
-def crop(page: NDArray[np.uint8], quad: NDArray[np.float32], margin: float = 0.0) -> NDArray[Any]:
+def may_be_upright(quad: NDArray[np.float32]) -> bool:
+    """Whether a region that counts as vertical may as well be a character by itself."""
+    width, height = size(quad)
+    return height < COLUMN * width
+
+
+def crop(
+    page: NDArray[np.uint8],
+    quad: NDArray[np.float32],
+    margin: float = 0.0,
+    vertical: bool | None = None,
+) -> NDArray[Any]:
     """Returns a region as an upright image, by a perspective warp.
 
     Vertical text (see ``VERTICAL``) is turned by 90 degrees to the left, so that what ran from
@@ -62,12 +76,14 @@ def crop(page: NDArray[np.uint8], quad: NDArray[np.float32], margin: float = 0.0
         page: uint8 [H, W, 3].
         quad: [4, 2] of :func:`corners`.
         margin: to add on each side, in heights of the region (the shorter side of vertical text).
+        vertical: whether it is vertical text; None goes by its shape.
 
     Returns:
         uint8 [h, w, 3]; both at least ``SMALLEST``. Beyond the page its edge is repeated.
     """
     width, height = size(quad)
-    extra = margin * (width if is_vertical(quad) else height)
+    vertical = is_vertical(quad) if vertical is None else vertical
+    extra = margin * (width if vertical else height)
     width_out = max(width + 2 * extra, SMALLEST)
     height_out = max(height + 2 * extra, SMALLEST)
     dx, dy = (width_out - width) / 2, (height_out - height) / 2
@@ -77,12 +93,17 @@ def crop(page: NDArray[np.uint8], quad: NDArray[np.float32], margin: float = 0.0
     if min(width, height) < 1:  # nothing to warp by: a line or a point
         x, y = quad.mean(0)
         return cv2.getRectSubPix(page, (round(width_out), round(height_out)), (float(x), float(y)))
-    warp = cv2.getPerspectiveTransform(quad, place)
+    # only what is needed of the page: OpenCV warps none of more than 32,767 pixels
+    around = np.ceil(max(width_out, height_out) / 2 + quad.max(0) - quad.min(0)).astype(int)
+    middle, bounds = quad.mean(0).astype(int), np.array(page.shape[1::-1])
+    left, top = np.clip(middle - around, 0, bounds - 1)
+    right, bottom = np.clip(middle + around, 1, bounds)
+    warp = cv2.getPerspectiveTransform(quad - np.array([left, top], np.float32), place)
     found = cv2.warpPerspective(
-        page,
+        page[top:bottom, left:right],
         warp,
         (round(width_out), round(height_out)),
         flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.ascontiguousarray(np.rot90(found)) if is_vertical(quad) else found
+    return np.ascontiguousarray(np.rot90(found)) if vertical else found

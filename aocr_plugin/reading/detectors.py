@@ -1,9 +1,11 @@
 """What finds text on a page: RapidOCR's detection model, MMOCR's detectors, or a function."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,18 @@ Found = Iterable[tuple[Any, float]]
 Detector = Callable[[NDArray[np.uint8]], Found]
 """Takes a page, uint8 [H, W, 3] in BGR; returns (polygon [K, 2] in its pixels, score)."""
 
+_SHORT = 736  # pixels that the shorter side is enlarged to, as the package does
+_NARROW = 96  # pixels that the shorter side counts as having at least, filled up with its edge
+_ENLARGED = 2_000_000  # pixels that a page is enlarged to at most
+_AREA = 5_000_000  # pixels that the network sees at most; about 1 GB of memory
+_LONG = 30_000  # and along one side; OpenCV has a limit
+
 
 class RapidDetector:
     """The text detector of ``rapidocr-onnxruntime``, whose weights are in its wheel.
 
-    Its recogniser and its classifier of directions are not loaded.
+    Its recogniser and its classifier of directions are not loaded. Pages of more than 5 million
+    pixels are made smaller for the search.
 
     Args:
         threads: of ONNX Runtime; None is one a core.
@@ -45,18 +54,28 @@ class RapidDetector:
     def __call__(self, page: NDArray[np.uint8]) -> list[tuple[NDArray[np.float32], float]]:
         """Returns quadrangles and scores.
 
-        The package's own call drops small boxes without their scores, so its steps are taken
-        one by one here.
+        The package's own call drops small boxes without their scores, and enlarges a page of
+        14 x 4000 pixels to 736 x 210000; so its steps are taken one by one here.
         """
         height, width = page.shape[:2]
-        pixels = self._detector.get_preprocess(max(height, width))(page)
-        if pixels is None:
-            return []
-        boxes, scores = self._detector.postprocess_op(
-            self._detector.infer(pixels)[0], (height, width)
+        tall, wide = max(height, _NARROW), max(width, _NARROW)
+        larger = min(_SHORT / min(tall, wide), math.sqrt(_ENLARGED / (tall * wide)))
+        smaller = min(_LONG / max(tall, wide), math.sqrt(_AREA / (tall * wide)))
+        scale = min(max(1.0, larger), smaller)
+        new = max(1, round(width * scale)), max(1, round(height * scale))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        pixels = cv2.resize(page, new, interpolation=way)
+        right, below = (  # the network wants multiples of 32
+            -(-max(round(least * scale), there, 1) // 32) * 32 - there
+            for least, there in ((wide, new[0]), (tall, new[1]))
         )
+        pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        steps = self._detector.get_preprocess(max(height, width))
+        found = self._detector.infer(steps.permute(steps.normalize(pixels))[None].astype("float32"))
+        seen = round(pixels.shape[0] * height / new[1]), round(pixels.shape[1] * width / new[0])
+        boxes, scores = self._detector.postprocess_op(found[0], seen)
         return [
-            (np.asarray(box, np.float32), float(score))
+            (np.clip(np.asarray(box, np.float32), 0, (width - 1, height - 1)), float(score))
             for box, score in zip(boxes, scores, strict=True)
         ]
 

@@ -33,6 +33,9 @@ class PageText:
         height: of the page in pixels.
         regions: in reading order; empty where there is no text.
         error: why the page could not be read, or None.
+        turn: by how many degrees to the left it was turned to be read; the polygons are on the
+            page as it was.
+        page: its number in a file of several pages, from 1, or None.
     """
 
     source: str | None
@@ -40,6 +43,8 @@ class PageText:
     height: int
     regions: list[Region]
     error: str | None = None
+    turn: int = 0
+    page: int | None = None
 
     @property
     def text(self) -> str:
@@ -55,8 +60,10 @@ class PageText:
             return {"file": self.source, "error": self.error}
         return {
             "file": self.source,
+            **({"page": self.page} if self.page else {}),
             "width": self.width,
             "height": self.height,
+            "turn": self.turn,
             "text": self.text,
             "regions": [
                 {

@@ -8,13 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.images import decode
-from aocr_plugin.inference.loading import ImageLike, load_bytes
+from aocr_plugin.inference.loading import ImageLike
+from aocr_plugin.inference.prediction import Prediction
 from aocr_plugin.inference.recognizer import Recognizer
-from aocr_plugin.reading.crops import corners, crop
+from aocr_plugin.reading.crops import (
+    VERTICAL,
+    corners,
+    crop,
+    is_vertical,
+    may_be_upright,
+    size,
+)
 from aocr_plugin.reading.detectors import Detector, open_detector
-from aocr_plugin.reading.order import reading_order
+from aocr_plugin.reading.loading import load
+from aocr_plugin.reading.order import Quads, reading_order
 from aocr_plugin.reading.page import PageText, Region
+
+TURNS = (0, 90, 180, 270)
+_ASKED = 16  # regions that are read to find out how a page lies
+Polygon = NDArray[np.float32]
 
 
 class Reader:
@@ -28,6 +40,9 @@ class Reader:
         columns: of the page, see :func:`aocr_plugin.reading.order.reading_order`.
         margin: around each region, in its heights; for recognisers that were trained on wider
             crops than the detector's.
+        turn: by how many degrees to the left a page is to be turned to be upright: 0, 90, 180 or
+            270. None turns a page on which most text is vertical to that side on which the
+            recogniser's scores are higher, and no other.
         threads: of the default detector; None is one a core.
         options: further arguments of ``Recognizer``.
 
@@ -43,6 +58,7 @@ class Reader:
         *,
         columns: int = 1,
         margin: float = 0.0,
+        turn: int | None = None,
         threads: int | None = None,
         **options: Any,
     ) -> None:
@@ -50,9 +66,11 @@ class Reader:
             raise ConfigError(f"columns is {columns}; a page has at least 1")
         if not 0 <= margin <= 2:
             raise ConfigError(f"margin is {margin}; it is from 0 to 2 heights of a region")
+        if turn not in (None, *TURNS):
+            raise ConfigError(f"turn is {turn}; it is one of {', '.join(map(str, TURNS))}, or None")
         if isinstance(model, Recognizer) and options:
             raise ConfigError(f"{', '.join(options)}: the Recognizer that is given has its own")
-        self.columns, self.margin = columns, margin
+        self.columns, self.margin, self.turn = columns, margin, turn
         self.detector = open_detector(detector, threads)
         self.recognizer = model if isinstance(model, Recognizer) else Recognizer(model, **options)
 
@@ -61,7 +79,8 @@ class Reader:
 
         Args:
             image: a path, encoded bytes, a uint8 array ([H, W] gray or [H, W, 3] BGR) or a Pillow
-                image.
+                image. Of a TIFF file of several pages the first is read; see
+                :func:`aocr_plugin.reading.loading.load` for the others.
 
         Returns:
             The page; without regions where no text is found.
@@ -80,8 +99,9 @@ class Reader:
             ConfigError: the detector returned what is no polygon and score.
         """
         found = [_checked(polygon, score) for polygon, score in self.detector(page)]
-        quads = [corners(polygon) for polygon, _ in found]
-        texts = self.recognizer([crop(page, quad, self.margin) for quad in quads])
+        turn = self._turn(page, found) if self.turn is None else self.turn
+        page, quads = _turned(page, [polygon for polygon, _ in found], turn)
+        texts, vertical = self._texts(page, quads)
         regions = [
             Region(
                 [(float(x), float(y)) for x, y in found[index][0]],
@@ -90,20 +110,53 @@ class Reader:
                 found[index][1],
                 number,
             )
-            for number, line in enumerate(reading_order(quads, self.columns))
+            for number, line in enumerate(reading_order(quads, self.columns, vertical))
             for index in line
         ]
-        return PageText(source, page.shape[1], page.shape[0], regions)
+        width, height = page.shape[1::-1] if turn % 180 == 0 else page.shape[:2]
+        return PageText(source, width, height, regions, turn=turn)
+
+    def _texts(self, page: NDArray[np.uint8], quads: Quads) -> tuple[list[Prediction], list[bool]]:
+        """Reads the regions; one that may be vertical text or a character is read as both."""
+        vertical = [is_vertical(quad) for quad in quads]
+        either = [i for i, quad in enumerate(quads) if vertical[i] and may_be_upright(quad)]
+        crops = [crop(page, quad, self.margin) for quad in quads]
+        crops += [crop(page, quads[i], self.margin, vertical=False) for i in either]
+        read = self.recognizer(crops)
+        texts = read[: len(quads)]
+        for index, upright in zip(either, read[len(quads) :], strict=True):
+            if upright.text and (upright.score >= texts[index].score or not texts[index].text):
+                texts[index], vertical[index] = upright, False
+        return texts, vertical
+
+    def _turn(self, page: NDArray[np.uint8], found: list[tuple[Polygon, float]]) -> int:
+        """Finds out how a page lies; see ``turn``."""
+        quads = [corners(polygon) for polygon, _ in found]
+        lengths = [max(size(quad)) for quad in quads]
+        tall = [is_vertical(quad) and not may_be_upright(quad) for quad in quads]
+        long = [length if tall[i] else -length for i, length in enumerate(lengths)]
+        wide = [size(quad)[0] >= VERTICAL * size(quad)[1] for quad in quads]
+        if sum(long[i] for i in range(len(quads)) if tall[i] or wide[i]) <= 0:
+            return 0
+        asked = sorted((i for i in range(len(quads)) if tall[i]), key=lambda i: -lengths[i])
+        polygons = [found[i][0] for i in asked[:_ASKED]]
+        scores = {}
+        for turn in (90, 270):  # the left first: vertical text that stands upright lies so too
+            upright, lying = _turned(page, polygons, turn)
+            read = self.recognizer([crop(upright, quad, self.margin) for quad in lying])
+            scores[turn] = sum(one.score for one in read if one.text)
+        return max(scores, key=lambda turn: scores[turn])
 
 
-def load(image: ImageLike) -> NDArray[np.uint8]:
-    """Returns a page's pixels, uint8 [H, W, 3] in BGR, turned as its EXIF data say.
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    name = str(image) if isinstance(image, str | Path) else "the page"
-    return decode(load_bytes(image, name), name)
+def _turned(
+    page: NDArray[np.uint8], polygons: list[Polygon], turn: int
+) -> tuple[NDArray[np.uint8], Quads]:
+    """Returns a page turned to the left, and the corners of regions on it."""
+    for _ in range(turn // 90):
+        right = page.shape[1]
+        page = np.rot90(page)
+        polygons = [np.stack([p[:, 1], right - p[:, 0]], axis=1) for p in polygons]
+    return np.ascontiguousarray(page), [corners(polygon) for polygon in polygons]
 
 
 def _checked(polygon: Any, score: Any) -> tuple[NDArray[np.float32], float]:
