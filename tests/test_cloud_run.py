@@ -1,4 +1,4 @@
-"""What the image does, without the image: the wheel of its context, its command, the templates' line.
+"""What the image would do: the wheel of its context, its command with the templates' arguments.
 
 The buckets are real servers on loopback: for gs:// an emulator of Google's, for s3:// moto's.
 """
