@@ -63,17 +63,18 @@ def wheel(built_from, tmp_path_factory):
 def start(installed, built_from, tmp_path):  # noqa: F811
     """Starts the image's command as a host of the Kubernetes job, with an empty cache."""
     assert only("COPY", "configs") == "configs /aocr/configs"
-    folder = tmp_path / "aocr"  # the WORKDIR, with nothing but the configs
-    folder.mkdir()
-    (folder / "configs").symlink_to(built_from / "configs")
     script, *words = json.loads(only("ENTRYPOINT"))
     (found,) = entry_points(group="console_scripts", name=script)
     command = [str(installed[0]), "-m", found.module, *words]
     line = command_lines(tmp_path)["kubernetes"]
     (container,) = kubernetes()[1]["spec"]["template"]["spec"]["containers"]
-    processes = []
+    processes, folders = [], []
 
     def start(url, *options, rank=0, **env):
+        folder = tmp_path / f"aocr-{len(folders)}"  # the WORKDIR, with nothing but the configs
+        folder.mkdir()
+        (folder / "configs").symlink_to(built_from / "configs")
+        folders.append(folder)
         flags = {one["name"]: one.get("value", str(rank)) for one in container["env"]}
         flags |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port())}
         flags["XDG_CACHE_HOME"] = str(tmp_path / f"cache-{len(processes)}")
@@ -94,7 +95,8 @@ def start(installed, built_from, tmp_path):  # noqa: F811
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    assert os.listdir(folder) == ["configs"]  # the image's user may not write there
+    for folder in folders:
+        assert os.listdir(folder) == ["configs"]  # the image's user may not write there
 
 
 @contextmanager
