@@ -36,13 +36,14 @@ class RecognitionMetric(BaseMetric):
     - ``samples``: N.
 
     Args:
-        collect_device: as for MMEngine's ``BaseMetric``.
+        collect_device: as for MMEngine's ``BaseMetric``, whose default, "cpu", exchanges files in
+            the working directory, which hosts do not share; "gpu" sends, on CPUs too.
         prefix: before the names.
     """
 
     default_prefix = "recog"
 
-    def __init__(self, collect_device: str = "cpu", prefix: str | None = None) -> None:
+    def __init__(self, collect_device: str = "gpu", prefix: str | None = None) -> None:
         super().__init__(collect_device, prefix)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -114,12 +115,12 @@ class PredictionLines(BaseMetric):
 
     Args:
         out_file: where the lines go, a path or URL; folders are made.
-        collect_device: as for MMEngine's ``BaseMetric``.
+        collect_device: as for :class:`RecognitionMetric`.
         prefix: not used.
     """
 
     def __init__(
-        self, out_file: str, collect_device: str = "cpu", prefix: str | None = None
+        self, out_file: str, collect_device: str = "gpu", prefix: str | None = None
     ) -> None:
         super().__init__(collect_device, prefix or "predictions")
         self.out_file = str(out_file)
