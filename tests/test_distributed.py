@@ -177,3 +177,47 @@ def test_statistics_are_as_precise_as_the_weights(dtype, monkeypatch):
     assert count == x.numel()
     assert float(mean) == pytest.approx(float(x.double().mean()), rel=1e-5)
     assert float(var) == pytest.approx(float(x.double().var(unbiased=False)), rel=1e-5)
+
+
+def even_areas(layout):
+    """Features of images that are of one grey for the most part, as crops are."""
+    torch.manual_seed(0)
+    x = torch.full((6, 8, 32, 104), 0.8)
+    x[..., ::7] = -0.9
+    x = torch.relu(nn.Conv2d(8, 8, 3, padding=1)(x)).detach()
+    return x.contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_even_areas_are_added_up_exactly_in_either_layout(layout):
+    x, slopes = even_areas(layout), torch.randn(6, 8, 32, 104) + 1
+    wanted, found = nn.BatchNorm2d(8, momentum=None).double(), nn.BatchNorm2d(8, momentum=None)
+    found = sync_batch_norm.synced(found)
+    for layer in (wanted, found):
+        image = x.to(layer.weight.dtype).requires_grad_()
+        layer(image).backward(slopes.to(image))
+        layer.image = image.grad
+    pairs = {"image": (found.image, wanted.image)}
+    pairs |= {name: (buffer, wanted.get_buffer(name)) for name, buffer in found.named_buffers()}
+    for name, parameter in found.named_parameters():
+        pairs[name] = parameter.grad, wanted.get_parameter(name).grad
+    assert len(pairs) == 6
+    for name, (ours, exact) in pairs.items():
+        assert float((ours.double() - exact).abs().max() / exact.abs().max()) < 2e-5, name
+
+
+def test_pytorchs_own_channels_last_sums_are_why():
+    """Fails when PyTorch adds up exactly; then one process alone needs no layer of ours."""
+    x = even_areas(torch.channels_last)
+    mean, var = torch.zeros(8), torch.zeros(8)
+    nn.functional.batch_norm(x, mean, var, training=True, momentum=1.0)
+    exact = x.double().var((0, 2, 3))
+    assert float(((var - exact) / exact.clamp_min(1e-6)).abs().max()) > 1e-5
+
+
+def test_one_process_alone_on_a_cpu_adds_up_exactly_too():
+    layer = distributed.with_synced_norm(Config({"launcher": "none"}), nn.BatchNorm2d(2))
+    expected = distributed.get_device() == "cpu"
+    assert isinstance(layer, sync_batch_norm.SyncedBatchNorm2d) == expected
+    cfg = Config({"launcher": "none", "sync_bn": None})
+    assert type(distributed.with_synced_norm(cfg, nn.BatchNorm2d(2))) is nn.BatchNorm2d
