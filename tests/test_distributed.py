@@ -1,6 +1,7 @@
 """The parts of training on several processes, without any torchrun."""
 
 import copy
+import io
 import multiprocessing
 from itertools import chain, islice
 
@@ -9,12 +10,14 @@ import pytest
 import torch
 from distributed_rank import images, network, rank_of_two, two_steps
 from mmengine.config import Config
+from object_store import memory  # noqa: F401
 from torch import nn
 
 import aocr_plugin.register  # noqa: F401
+from aocr_plugin import storage
 from aocr_plugin.datasets import record_dataset
 from aocr_plugin.datasets.samplers import EndlessSampler, WidthBatchSampler
-from aocr_plugin.engine import distributed
+from aocr_plugin.engine import distributed, staging
 from aocr_plugin.errors import AnnotationError, CheckpointError, ConfigError, ConnectionLostError
 from aocr_plugin.formats.tfrecord import write_record
 from aocr_plugin.models import sync_batch_norm
@@ -143,6 +146,7 @@ def test_a_lost_connection_is_explained_and_nothing_else(monkeypatch):
     assert isinstance(lost, ConnectionLostError) and "GLHF" not in str(lost)
     assert "rank 3 lost its connection" in str(lost) and "--resume" in str(lost)
     assert distributed.explain(RuntimeError("size mismatch")) is None
+    assert distributed.explain(RuntimeError("NCCL error: invalid usage, duplicate GPU")) is None
 
 
 def test_an_error_in_one_rank_s_file_is_raised_on_all(tmp_path, monkeypatch):
@@ -165,6 +169,39 @@ def test_an_error_in_one_rank_s_file_is_raised_on_all(tmp_path, monkeypatch):
     for rank in range(2):
         with pytest.raises(AnnotationError, match=r"a\.tfrecords:1.*broken"):
             read(rank, lambda mine: [found[0], found[1]])
+
+
+@pytest.mark.parametrize(
+    "launcher, variables, several",
+    [
+        ("none", {}, False),
+        ("pytorch", {"LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}, False),
+        ("pytorch", {"LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}, True),
+        ("mpi", {"OMPI_COMM_WORLD_LOCAL_SIZE": "1", "OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ("slurm", {"SLURM_NNODES": "1"}, False),
+        ("slurm", {"SLURM_NNODES": "2"}, True),
+    ],
+)
+def test_hosts_that_share_a_store_start_from_what_is_in_it(
+    launcher,
+    variables,
+    several,
+    memory,  # noqa: F811
+    monkeypatch,
+):
+    """A checkpoint that did not reach the store any more is on one host only."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.several_hosts(launcher) == several
+    place = staging.folder(memory)
+    for folder, step in ((memory, 4), (place, 8)):
+        out = io.BytesIO()
+        torch.save({"meta": {"iter": step}}, out)
+        storage.write_bytes(storage.join(folder, f"iter_{step}.pth"), out.getvalue())
+        storage.write_bytes(storage.join(folder, staging.RUN_ID), b"one run")
+    cfg = Config({"work_dir": memory, "resume": True, "launcher": launcher})
+    staging.localise(cfg)
+    assert cfg.load_from.endswith("iter_4.pth" if several else "iter_8.pth")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])

@@ -46,7 +46,7 @@ def test_two_processes_end_with_the_weights_of_one(together):
 
 
 def test_three_processes_end_with_the_weights_of_one(tmp_path):
-    """Six images a step: other sums in BatchNorm than with eight, where a lucky match hid errors."""
+    """Six images a step: other sums in BatchNorm than with eight."""
     one, three = tmp_path / "one", tmp_path / "three"
     size = "train_dataloader.batch_size="
     run([sys.executable, *train_line(set_once(), one, f"{size}6")])

@@ -15,7 +15,17 @@ from torch import Tensor, nn
 from aocr_plugin.errors import CheckpointError, ConfigError, ConnectionLostError
 from aocr_plugin.models.sync_batch_norm import synced
 
-_LOST = ("closed by peer", "reset by peer", "timed out", "broken pipe", "refused", "nccl", "socket")
+_LOST = (
+    "closed by peer",
+    "reset by peer",
+    "timed out",
+    "timeout",
+    "broken pipe",
+    "connection refused",
+    "remote process exited",
+    "communicator was aborted",
+    "socket",
+)
 
 _STARTERS = {
     "pytorch": ("torchrun", ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")),
@@ -50,6 +60,20 @@ def check_launcher(launcher: str) -> None:
         )
     if launcher == "mpi":  # MMEngine leaves it out, and would put all ranks on the first GPU
         os.environ["LOCAL_RANK"] = os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
+
+
+def several_hosts(launcher: str) -> bool:
+    """Whether the processes are on several hosts, as far as the launcher's variables tell."""
+    names = {
+        "pytorch": ("LOCAL_WORLD_SIZE", "WORLD_SIZE"),
+        "mpi": ("OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_SIZE"),
+    }
+    if launcher == "slurm":
+        return os.environ.get("SLURM_NNODES", "") != "1"
+    if launcher not in names:
+        return False
+    here, everywhere = (os.environ.get(name) for name in names[launcher])
+    return here != everywhere
 
 
 def prepare(cfg: Config) -> None:
