@@ -146,6 +146,7 @@ def test_a_lost_connection_is_explained_and_nothing_else(monkeypatch):
     assert isinstance(lost, ConnectionLostError) and "GLHF" not in str(lost)
     assert "rank 3 lost its connection" in str(lost) and "--resume" in str(lost)
     assert distributed.explain(RuntimeError("size mismatch")) is None
+    assert distributed.explain(RuntimeError("DataLoader timed out after 60 seconds")) is None
     assert distributed.explain(RuntimeError("NCCL error: invalid usage, duplicate GPU")) is None
 
 

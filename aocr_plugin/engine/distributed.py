@@ -135,7 +135,8 @@ def check_same_start(cfg: Config) -> None:
 def explain(error: RuntimeError) -> ConnectionLostError | None:
     """Returns what a lost connection means for the user, or None if the error is another."""
     text = str(error)
-    if not (torch.distributed.is_initialized() and any(word in text.lower() for word in _LOST)):
+    lost = any(word in text.lower() for word in _LOST) and not text.startswith("DataLoader")
+    if not (torch.distributed.is_initialized() and lost):
         return None
     return ConnectionLostError(
         f"rank {get_rank()} lost its connection to the other processes: one of them was killed, "
