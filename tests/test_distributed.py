@@ -1,6 +1,7 @@
 """The parts of training on several processes, without any torchrun."""
 
 import copy
+import io
 import multiprocessing
 from itertools import chain, islice
 
@@ -9,12 +10,14 @@ import pytest
 import torch
 from distributed_rank import images, network, rank_of_two, two_steps
 from mmengine.config import Config
+from object_store import memory  # noqa: F401
 from torch import nn
 
 import aocr_plugin.register  # noqa: F401
+from aocr_plugin import storage
 from aocr_plugin.datasets import record_dataset
 from aocr_plugin.datasets.samplers import EndlessSampler, WidthBatchSampler
-from aocr_plugin.engine import distributed
+from aocr_plugin.engine import distributed, staging
 from aocr_plugin.errors import AnnotationError, CheckpointError, ConfigError, ConnectionLostError
 from aocr_plugin.formats.tfrecord import write_record
 from aocr_plugin.models import sync_batch_norm
@@ -143,6 +146,8 @@ def test_a_lost_connection_is_explained_and_nothing_else(monkeypatch):
     assert isinstance(lost, ConnectionLostError) and "GLHF" not in str(lost)
     assert "rank 3 lost its connection" in str(lost) and "--resume" in str(lost)
     assert distributed.explain(RuntimeError("size mismatch")) is None
+    assert distributed.explain(RuntimeError("DataLoader timed out after 60 seconds")) is None
+    assert distributed.explain(RuntimeError("NCCL error: invalid usage, duplicate GPU")) is None
 
 
 def test_an_error_in_one_rank_s_file_is_raised_on_all(tmp_path, monkeypatch):
@@ -167,6 +172,39 @@ def test_an_error_in_one_rank_s_file_is_raised_on_all(tmp_path, monkeypatch):
             read(rank, lambda mine: [found[0], found[1]])
 
 
+@pytest.mark.parametrize(
+    "launcher, variables, several",
+    [
+        ("none", {}, False),
+        ("pytorch", {"LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}, False),
+        ("pytorch", {"LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}, True),
+        ("mpi", {"OMPI_COMM_WORLD_LOCAL_SIZE": "1", "OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ("slurm", {"SLURM_NNODES": "1"}, False),
+        ("slurm", {"SLURM_NNODES": "2"}, True),
+    ],
+)
+def test_hosts_that_share_a_store_start_from_what_is_in_it(
+    launcher,
+    variables,
+    several,
+    memory,  # noqa: F811
+    monkeypatch,
+):
+    """A checkpoint that did not reach the store any more is on one host only."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.several_hosts(launcher) == several
+    place = staging.folder(memory)
+    for folder, step in ((memory, 4), (place, 8)):
+        out = io.BytesIO()
+        torch.save({"meta": {"iter": step}}, out)
+        storage.write_bytes(storage.join(folder, f"iter_{step}.pth"), out.getvalue())
+        storage.write_bytes(storage.join(folder, staging.RUN_ID), b"one run")
+    cfg = Config({"work_dir": memory, "resume": True, "launcher": launcher})
+    staging.localise(cfg)
+    assert cfg.load_from.endswith("iter_4.pth" if several else "iter_8.pth")
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_statistics_are_as_precise_as_the_weights(dtype, monkeypatch):
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
@@ -177,3 +215,47 @@ def test_statistics_are_as_precise_as_the_weights(dtype, monkeypatch):
     assert count == x.numel()
     assert float(mean) == pytest.approx(float(x.double().mean()), rel=1e-5)
     assert float(var) == pytest.approx(float(x.double().var(unbiased=False)), rel=1e-5)
+
+
+def even_areas(layout):
+    """Features of images that are of one grey for the most part, as crops are."""
+    torch.manual_seed(0)
+    x = torch.full((6, 8, 32, 104), 0.8)
+    x[..., ::7] = -0.9
+    x = torch.relu(nn.Conv2d(8, 8, 3, padding=1)(x)).detach()
+    return x.contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_even_areas_are_added_up_exactly_in_either_layout(layout):
+    x, slopes = even_areas(layout), torch.randn(6, 8, 32, 104) + 1
+    wanted, found = nn.BatchNorm2d(8, momentum=None).double(), nn.BatchNorm2d(8, momentum=None)
+    found = sync_batch_norm.synced(found)
+    for layer in (wanted, found):
+        image = x.to(layer.weight.dtype).requires_grad_()
+        layer(image).backward(slopes.to(image))
+        layer.image = image.grad
+    pairs = {"image": (found.image, wanted.image)}
+    pairs |= {name: (buffer, wanted.get_buffer(name)) for name, buffer in found.named_buffers()}
+    for name, parameter in found.named_parameters():
+        pairs[name] = parameter.grad, wanted.get_parameter(name).grad
+    assert len(pairs) == 6
+    for name, (ours, exact) in pairs.items():
+        assert float((ours.double() - exact).abs().max() / exact.abs().max()) < 2e-5, name
+
+
+def test_pytorchs_own_channels_last_sums_are_why():
+    """Fails when PyTorch adds up exactly; then one process alone needs no layer of ours."""
+    x = even_areas(torch.channels_last)
+    mean, var = torch.zeros(8), torch.zeros(8)
+    nn.functional.batch_norm(x, mean, var, training=True, momentum=1.0)
+    exact = x.double().var((0, 2, 3))
+    assert float(((var - exact) / exact.clamp_min(1e-6)).abs().max()) > 1e-5
+
+
+def test_one_process_alone_on_a_cpu_adds_up_exactly_too():
+    layer = distributed.with_synced_norm(Config({"launcher": "none"}), nn.BatchNorm2d(2))
+    expected = distributed.get_device() == "cpu"
+    assert isinstance(layer, sync_batch_norm.SyncedBatchNorm2d) == expected
+    cfg = Config({"launcher": "none", "sync_bn": None})
+    assert type(distributed.with_synced_norm(cfg, nn.BatchNorm2d(2))) is nn.BatchNorm2d

@@ -45,6 +45,19 @@ def test_two_processes_end_with_the_weights_of_one(together):
     assert largest_difference(alone() / "iter_4.pth", alone() / "iter_8.pth") > 1e-3
 
 
+def test_three_processes_end_with_the_weights_of_one(tmp_path):
+    """Six images a step: other sums in BatchNorm than with eight."""
+    one, three = tmp_path / "one", tmp_path / "three"
+    size = "train_dataloader.batch_size="
+    run([sys.executable, *train_line(set_once(), one, f"{size}6")])
+    run([*torchrun_line(processes=3), *train_line(set_once(), three, f"{size}2", flags=MANY)])
+    assert largest_difference(one / "iter_8.pth", three / "iter_8.pth") < 1e-4
+    alone_found, found = last_metrics(one), last_metrics(three)
+    assert found["recog/samples"] == 7.0
+    for name, value in alone_found.items():
+        assert found[name] == pytest.approx(value, abs=1e-4), name
+
+
 def test_seven_images_on_two_processes_are_counted_once_each(together):
     one, two = last_metrics(alone()), last_metrics(together)
     assert two["recog/samples"] == 7.0 and one.keys() == two.keys()

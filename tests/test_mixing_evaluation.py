@@ -115,12 +115,19 @@ def test_tta_keeps_the_best_of_three_turns(tmp_path, monkeypatch, seeded):
 BACKENDS = {  # what each needs to be installed, and a file that it writes
     "LocalVisBackend": (None, "**/vis_data/*.json"),
     "TensorboardVisBackend": ("tensorboard", "**/events.out.tfevents.*"),
-    "WandbVisBackend": ("wandb", "**/wandb/**"),
-    "MLflowVisBackend": ("mlflow", "**/mlruns/**"),
+    "WandbVisBackend": ("wandb", "**/wandb/**/*.wandb"),
+    "MLflowVisBackend": ("mlflow", "**/vis_data/*/meta.yaml"),
     "ClearMLVisBackend": ("clearml", None),
-    "NeptuneVisBackend": ("neptune", "**/.neptune/**"),
-    "DVCLiveVisBackend": ("dvclive", "**/dvclive/**"),
-    "AimVisBackend": ("aim", "**/.aim/**"),
+    "NeptuneVisBackend": ("neptune", "**/.neptune/**/*"),
+    "DVCLiveVisBackend": ("dvclive", "**/dvclive/**/*"),
+    "AimVisBackend": ("aim", "**/.aim/**/*"),
+}
+
+
+OFFLINE = {  # what keeps each from talking to a service
+    "WandbVisBackend": ("WANDB_MODE", "offline"),
+    "ClearMLVisBackend": ("CLEARML_OFFLINE_MODE", "1"),
+    "NeptuneVisBackend": ("NEPTUNE_MODE", "offline"),
 }
 
 
@@ -146,12 +153,16 @@ def test_training_tells_every_visual_back_end_that_is_installed(name, tmp_path, 
             backend = VISBACKENDS.build(dict(type=name, save_dir=str(tmp_path)))
             backend._init_env()
         return
-    if name in ("WandbVisBackend", "NeptuneVisBackend", "ClearMLVisBackend"):
-        pytest.skip(f"{needed} talks to a service")
+    if name in OFFLINE:
+        monkeypatch.setenv(*OFFLINE[name])
+    if name == "MLflowVisBackend":  # its newest version asks whether it may write files
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     cfg.model = tiny_model(charset="ascii", max_seq_len=34)
     cfg.visualizer.update(name=name, vis_backends=[dict(type=name)])
     cfg.custom_hooks = []
     cfg.default_hooks.visualization.update(enable=True, draw_gt=True, draw_pred=True)
+    if name == "MLflowVisBackend":  # as docs/MIXING.md says: it refuses MMEngine's pictures
+        cfg.default_hooks.visualization.enable = False
     cfg.merge_from_dict({"work_dir": str(tmp_path / "run"), "train_cfg.max_iters": 1})
     cfg.merge_from_dict({"train_cfg.val_interval": 1, "default_hooks.logger.interval": 1})
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
@@ -159,8 +170,10 @@ def test_training_tells_every_visual_back_end_that_is_installed(name, tmp_path, 
         cfg[loader].dataset.ann_file = str(words)
     runner = RUNNERS.build(cfg)
     runner.train()
-    runner.test()
-    assert [path for path in tmp_path.glob(pattern) if path.is_file()]
+    if name not in OFFLINE and name != "MLflowVisBackend":  # those end with the training
+        runner.test()
+    if pattern is not None:
+        assert [path for path in tmp_path.glob(pattern) if path.is_file()]
     if name == "LocalVisBackend":
         pictures = list(tmp_path.glob("run/**/vis_image/*.png"))
         assert len(pictures) == 2 * len(WORDS)  # of validation and of the test

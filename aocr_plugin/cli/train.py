@@ -90,9 +90,9 @@ def set_resume(cfg: Any) -> None:
         CheckpointError: the checkpoint named by ``load_from`` cannot be resumed from.
         StorageError: the object store of either cannot be used.
     """
-    from aocr_plugin.engine import checkpoint_file, staging
+    from aocr_plugin.engine import checkpoint_file, distributed, staging
 
-    found = staging.latest(cfg.work_dir)
+    found = staging.latest(cfg.work_dir, distributed.several_hosts(cfg.get("launcher", "none")))
     if found is None and cfg.get("load_from"):
         found = checkpoint_file.local(cfg.load_from)
     if found is None:

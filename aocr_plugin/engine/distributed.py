@@ -15,7 +15,17 @@ from torch import Tensor, nn
 from aocr_plugin.errors import CheckpointError, ConfigError, ConnectionLostError
 from aocr_plugin.models.sync_batch_norm import synced
 
-_LOST = ("closed by peer", "reset by peer", "timed out", "broken pipe", "refused", "nccl", "socket")
+_LOST = (
+    "closed by peer",
+    "reset by peer",
+    "timed out",
+    "timeout",
+    "broken pipe",
+    "connection refused",
+    "remote process exited",
+    "communicator was aborted",
+    "socket",
+)
 
 _STARTERS = {
     "pytorch": ("torchrun", ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")),
@@ -52,6 +62,20 @@ def check_launcher(launcher: str) -> None:
         os.environ["LOCAL_RANK"] = os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
 
 
+def several_hosts(launcher: str) -> bool:
+    """Whether the processes are on several hosts, as far as the launcher's variables tell."""
+    names = {
+        "pytorch": ("LOCAL_WORLD_SIZE", "WORLD_SIZE"),
+        "mpi": ("OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_SIZE"),
+    }
+    if launcher == "slurm":
+        return os.environ.get("SLURM_NNODES", "") != "1"
+    if launcher not in names:
+        return False
+    here, everywhere = (os.environ.get(name) for name in names[launcher])
+    return here != everywhere
+
+
 def prepare(cfg: Config) -> None:
     """Sets the back end "auto", the model wrapper, and BatchNorm over all processes.
 
@@ -79,8 +103,13 @@ def prepare(cfg: Config) -> None:
 
 
 def with_synced_norm(cfg: Config, model: nn.Module) -> nn.Module:
-    """Puts our BatchNorm in for ``sync_bn="aocr"``; MMEngine does the others by itself."""
-    if cfg.get("sync_bn") != "aocr":
+    """Puts our BatchNorm in for ``sync_bn="aocr"``; MMEngine does the others by itself.
+
+    On CPUs one process alone gets it too: its sums are exacter than those of PyTorch's.
+    """
+    alone = cfg.get("launcher", "none") == "none"
+    default = "aocr" if alone and get_device() == "cpu" else None
+    if cfg.get("sync_bn", default) != "aocr":
         return model
     cfg.sync_bn = None
     return synced(model)
@@ -106,7 +135,8 @@ def check_same_start(cfg: Config) -> None:
 def explain(error: RuntimeError) -> ConnectionLostError | None:
     """Returns what a lost connection means for the user, or None if the error is another."""
     text = str(error)
-    if not (torch.distributed.is_initialized() and any(word in text.lower() for word in _LOST)):
+    lost = any(word in text.lower() for word in _LOST) and not text.startswith("DataLoader")
+    if not (torch.distributed.is_initialized() and lost):
         return None
     return ConnectionLostError(
         f"rank {get_rank()} lost its connection to the other processes: one of them was killed, "

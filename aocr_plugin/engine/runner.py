@@ -182,8 +182,7 @@ class AOCRRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wraps the model for several processes, BatchNorm over all of them included."""
-        if self.distributed:
-            model = distributed.with_synced_norm(self.cfg, model)
+        model = distributed.with_synced_norm(self.cfg, model)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def train(self) -> nn.Module:

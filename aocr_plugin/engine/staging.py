@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from aocr_plugin import storage
 from aocr_plugin.engine import checkpoint_file
+from aocr_plugin.engine.distributed import several_hosts
 from aocr_plugin.engine.storage_backend import PREFIXES
 
 RUN_ID = "run_id"
@@ -29,11 +30,15 @@ def run_id(place: str | Path) -> str | None:
         return None
 
 
-def latest(work_dir: str) -> Path | None:
+def latest(work_dir: str, shared: bool = False) -> Path | None:
     """Finds the newest whole checkpoint of a work directory, as a local file.
 
     For a directory in a store that may be one still in the staging folder, of the same run, that
     the store was out of reach for. Half an object is passed over.
+
+    Args:
+        work_dir: a folder or a URL.
+        shared: whether other hosts start from it too, which cannot see this one's staging folder.
 
     Raises:
         StorageError: the store cannot be used.
@@ -42,7 +47,7 @@ def latest(work_dir: str) -> Path | None:
         return checkpoint_file.latest(work_dir)
     place = folder(work_dir)
     identity = run_id(work_dir)
-    same = identity is not None and identity == run_id(place)
+    same = not shared and identity is not None and identity == run_id(place)
     here = checkpoint_file.by_step(storage.files(place)) if same else []
     there = checkpoint_file.by_step(storage.files(work_dir))
     for name in checkpoint_file.by_step({*here, *there}):
@@ -74,7 +79,7 @@ def localise(cfg: Config) -> None:
     if not storage.is_remote(work_dir):
         return
     if cfg.get("resume") and not cfg.get("load_from"):
-        found = latest(work_dir)
+        found = latest(work_dir, several_hosts(cfg.get("launcher", "none")))
         cfg.resume, cfg.load_from = found is not None, found and str(found)
     cfg.work_dir = str(folder(work_dir))
     hook = {"type": "MirrorHook", "url": work_dir}

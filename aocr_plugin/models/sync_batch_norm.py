@@ -4,8 +4,13 @@ PyTorch's ``SyncBatchNorm`` refuses CPU tensors, and so does mmcv's; MMEngine's 
 these two. Without one, each process normalises by its own part of the batch, and two processes do
 not train what one does with the doubled batch.
 
+PyTorch's own kernels add up a channels-last batch number by number in float32: on images with large
+even areas their mean and variance are wrong in the fourth digit, by how much depends on the number
+of images, and the gradients, through ReLU and max-pooling, in the second. So in float32 the layers
+here add up pairwise, in one process too.
+
 Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015); statistics and
-normalisation are PyTorch's own kernels, so a step costs little more than a plain one.
+normalisation are PyTorch's own kernels where these are exact.
 """
 
 from typing import Any
@@ -15,6 +20,18 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 Norm = nn.modules.batchnorm._BatchNorm
+
+
+def _ranks() -> int:
+    """Returns the number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def _rows(x: Tensor) -> Tensor | None:
+    """Returns [N, C, H, W] as rows [N H W, C], or None where PyTorch's sums are exact enough."""
+    if x.dim() != 4 or x.dtype != torch.float32 or x.is_cuda or x.is_contiguous():
+        return None
+    return x.permute(0, 2, 3, 1).reshape(-1, x.size(1))
 
 
 class _Normalise(torch.autograd.Function):
@@ -41,11 +58,18 @@ class _Normalise(torch.autograd.Function):
         scale = torch.rsqrt(var + ctx.eps)
         unit = torch.ones_like(mean) if weight is None else weight
         # sums over this rank of grads[0] * x, normalised, and of grads[0]
-        _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
-            grads[0], x, unit, mean, var, None, None, False, ctx.eps, [False, True, True]
-        )
+        rows = _rows(x)
+        if rows is None:
+            _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+                grads[0], x, unit, mean, var, None, None, False, ctx.eps, [False, True, True]
+            )
+        else:
+            slopes = grads[0].permute(0, 2, 3, 1).reshape(rows.shape)
+            grad_weight = (rows - mean).mul_(slopes).sum(dim=0) * scale
+            grad_bias = slopes.sum(dim=0)
         sums = torch.stack([grad_weight, grad_bias]).to(mean.dtype)
-        dist.all_reduce(sums)
+        if _ranks() > 1:
+            dist.all_reduce(sums)
         sums /= -ctx.total
         slope = (unit * scale).to(x.dtype).view(1, -1, *[1] * (x.dim() - 2))
         # unit * scale * (grads[0] - its mean - x, normalised, times the mean of their product)
@@ -60,12 +84,12 @@ class _Normalise(torch.autograd.Function):
 
 def world_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     """Returns mean [C] and biased variance [C] of [N, C, ...] over all ranks, and their count."""
-    dtype = torch.promote_types(x.dtype, torch.float32)
-    unused = torch.zeros(x.size(1), dtype=dtype, device=x.device)  # asks for sums of that precision
-    mean, var = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
+    mean, var = _statistics(x)
     mine = torch.cat([mean, var, mean.new_tensor([x.numel() // x.size(1)])])
-    parts = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, mine)
+    parts = [mine]
+    if _ranks() > 1:
+        parts = [torch.empty_like(mine) for _ in range(_ranks())]
+        dist.all_gather(parts, mine)
     stacked = torch.stack(parts)
     means, variances, counts = (*stacked[:, :-1].chunk(2, dim=1), stacked[:, -1:])
     total = counts.sum()
@@ -74,12 +98,27 @@ def world_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     return mean, var, float(total)
 
 
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns mean [C] and biased variance [C] of this process's [N, C, ...]."""
+    rows = _rows(x)
+    if rows is not None:
+        mean = rows.mean(dim=0)
+        return mean, (rows - mean).square_().mean(dim=0)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    unused = torch.zeros(x.size(1), dtype=dtype, device=x.device)  # asks for sums of that precision
+    mean, var = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
+    return mean, var
+
+
 class _Synced(Norm):
     """What the layers below share; see the module's docstring."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalises [N, C, ...]; as ``BatchNorm`` where it does not train or is alone."""
-        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+        """Normalises [N, C, ...]; as ``BatchNorm`` where it does not train or is alone.
+
+        Alone, channels-last float32 is normalised here all the same, for its exacter sums.
+        """
+        if not self.training or (_ranks() == 1 and _rows(x) is None):
             return super().forward(x)
         self._check_input_dim(x)
         with torch.no_grad():
