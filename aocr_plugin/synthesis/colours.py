@@ -27,6 +27,14 @@ def with_luma(colour: Colour, target: float) -> Colour:
     return _rounded([c + (255.0 - c) * share for c in colour])
 
 
+def contrasting(colour: Colour, ground: Colour, least: float) -> Colour:
+    """Returns a colour of that hue whose luma differs from the ground's by ``least``, or more."""
+    bright = luma(ground)
+    if abs(luma(colour) - bright) >= least:
+        return colour
+    return with_luma(colour, bright + least if bright < 128 else bright - least)
+
+
 def any_colour(dice: Dice) -> Colour:
     """Returns a colour as grounds and letters have it: gray, of a sign, or of stone and wood."""
     manner = _MANNERS.draw(dice)

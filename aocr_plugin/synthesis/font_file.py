@@ -36,6 +36,7 @@ class FontFile:
         italic: whether it leans.
         mono: whether every character is as wide.
         width: mean advance of digits and capitals in ems; narrow below 0.55.
+        serif: whether its strokes end in feet.
         caps_only: small letters look as capitals: for texts without small letters only.
         characters: what it draws.
     """
@@ -47,6 +48,7 @@ class FontFile:
     italic: bool
     mono: bool
     width: float
+    serif: bool
     caps_only: bool
     characters: frozenset[str]
 
@@ -85,6 +87,7 @@ def read_font(path: Path) -> FontFile | None:
         italic=italic,
         mono=mono,
         width=round(sum(map(font.getlength, known)) / len(known) / LOOK_SIZE, 4),
+        serif="H" in pictures and _has_feet(_ink(pictures["H"])),
         caps_only=_caps_only(characters, pictures),
         characters=frozenset(characters),
     )
@@ -107,7 +110,7 @@ def _drawn(
             continue
         if code < _LOOKED_AT:
             picture = _picture(font, character)
-            if not any(picture[1]) or picture == missing:
+            if max(picture[1], default=0) <= 64 or picture == missing:
                 continue
             pictures[character] = picture
         characters.add(character)
@@ -123,15 +126,24 @@ def _caps_only(characters: set[str], pictures: dict[str, tuple[Any, bytes]]) -> 
     return same > len(_UPPER) / 2
 
 
+def _ink(picture: tuple[Any, bytes]) -> NDArray[np.uint8]:
+    """Returns a glyph's picture, cut to what is inked; no glyph here is empty."""
+    size, data = picture
+    mask = np.frombuffer(data, np.uint8).reshape(size[::-1])
+    inked = np.argwhere(mask > 64)
+    (top, left), (bottom, right) = inked.min(0), inked.max(0) + 1
+    return mask[top:bottom, left:right]
+
+
+def _has_feet(mask: NDArray[np.uint8]) -> bool:
+    """Whether an H has much more ink in its last row but one than a quarter from its top."""
+    rows = (mask > 100).sum(1)
+    return bool(len(rows) > 8 and rows[-2] > 1.35 * rows[len(rows) // 4])
+
+
 def _alike(first: tuple[Any, bytes], second: tuple[Any, bytes]) -> bool:
+    """Whether two glyphs have the same form at any size."""
     import cv2
 
-    shapes = []
-    for size, data in (first, second):
-        mask: NDArray[Any] = np.frombuffer(data, np.uint8).reshape(size[::-1])
-        inked = np.argwhere(mask > 64)
-        if not len(inked):
-            return False
-        (top, left), (bottom, right) = inked.min(0), inked.max(0) + 1
-        shapes.append(cv2.resize(mask[top:bottom, left:right], (16, 16)).astype(np.float32))
-    return bool(np.abs(shapes[0] - shapes[1]).mean() < 32)
+    forms = [cv2.resize(_ink(p), (16, 16)).astype(np.float32) for p in (first, second)]
+    return bool(np.abs(forms[0] - forms[1]).mean() < 32)

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aocr_plugin.synthesis.glyphs import Mask
+from aocr_plugin.synthesis.pictures import Mask, Picture
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
-Matrix = tuple[tuple[float, float, float], ...]
+Row = tuple[float, float, float]
+Matrix = tuple[Row, Row, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def seen(
     width = max(4, round((right - left) * scale))
     across = scale * min(1.0, max_width / width)
     width = min(width, max_width)
-    matrix = _times(((across, 0.0, -left * across), (0.0, scale, -top * scale), (0, 0, 1)), matrix)
+    matrix = _times(((across, 0.0, -left * across), (0.0, scale, -top * scale), (0.0, 0.0, 1.0)), matrix)
     flags = cv2.INTER_LINEAR
     array: NDArray[Any] = np.array(matrix)
     if view.left_right or view.up_down:
@@ -71,31 +72,56 @@ def seen(
     return cv2.warpAffine(plane, array[:2], (width, height), flags=flags), matrix  # type: ignore[return-value]
 
 
+def tilted(picture: Picture, view: View) -> Picture:
+    """Returns a whole picture [H, W, 3] seen so, at its size; its rim is drawn out."""
+    if view.straight:
+        return picture
+    height, width = picture.shape[:2]
+    box = (0.0, 0.0, float(width), float(height))
+    matrix = _projection(box, view)
+    xs, ys = _corners(matrix, box)
+    across, down = width / (max(xs) - min(xs)), height / (max(ys) - min(ys))
+    fitted = ((across, 0.0, -min(xs) * across), (0.0, down, -min(ys) * down), (0.0, 0.0, 1.0))
+    array: NDArray[Any] = np.array(_times(fitted, matrix))
+    mode = cv2.BORDER_REPLICATE
+    return cv2.warpPerspective(picture, array, (width, height), borderMode=mode)  # type: ignore[return-value]
+
+
 def _projection(box: Box, view: View) -> Matrix:
-    """Returns the view as a matrix that keeps the middle of the box where it is."""
+    """Returns the view as a matrix that takes the middle of the box to the origin."""
     middle, centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half_wide, half_tall = max(1.0, (box[2] - box[0]) / 2), max(1.0, (box[3] - box[1]) / 2)
-    cos, sin = math.cos(view.turn), math.sin(view.turn)
-    matrix: Matrix = ((1, 0, -middle), (0, 1, -centre), (0, 0, 1))
-    matrix = _times(((view.squeeze, -view.slant, 0), (0, 1, 0), (0, 0, 1)), matrix)
-    tilt = (view.left_right / (half_wide * view.squeeze), view.up_down / half_tall, 1.0)
-    matrix = _times(((1, 0, 0), (0, 1, 0), tilt), matrix)
-    return _times(((cos, -sin, 0), (sin, cos, 0), (0, 0, 1)), matrix)
+    squeeze, slant = view.squeeze, view.slant
+    matrix: Matrix = (
+        (squeeze, -slant, slant * centre - squeeze * middle),
+        (0.0, 1.0, -centre),
+        (0.0, 0.0, 1.0),
+    )
+    if view.left_right or view.up_down:
+        tilt = (view.left_right / (half_wide * squeeze), view.up_down / half_tall, 1.0)
+        matrix = _times(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), tilt), matrix)
+    if view.turn:
+        cos, sin = math.cos(view.turn), math.sin(view.turn)
+        matrix = _times(((cos, -sin, 0.0), (sin, cos, 0.0), (0.0, 0.0, 1.0)), matrix)
+    return matrix
 
 
 def _times(first: Matrix, second: Matrix) -> Matrix:
     """Multiplies matrices; not by a library whose rounding differs between processors."""
-    columns = tuple(zip(*second, strict=True))
-    return tuple(
-        tuple(a * x + b * y + c * z for x, y, z in columns)  # type: ignore[misc]
-        for a, b, c in first
+    (a, b, c), (d, e, f), (g, h, i) = second
+    (p, q, r), (s, t, u), (v, w, x) = first
+    return (
+        (p * a + q * d + r * g, p * b + q * e + r * h, p * c + q * f + r * i),
+        (s * a + t * d + u * g, s * b + t * e + u * h, s * c + t * f + u * i),
+        (v * a + w * d + x * g, v * b + w * e + x * h, v * c + w * f + x * i),
     )
 
 
 def _corners(matrix: Matrix, box: Box) -> tuple[list[float], list[float]]:
     xs, ys = [], []
+    (a, b, c), (d, e, f), (g, h, i) = matrix
     for x, y in ((box[0], box[1]), (box[2], box[1]), (box[0], box[3]), (box[2], box[3])):
-        across, down, weight = (row[0] * x + row[1] * y + row[2] for row in matrix)
-        xs.append(across / weight)
-        ys.append(down / weight)
+        weight = g * x + h * y + i
+        xs.append((a * x + b * y + c) / weight)
+        ys.append((d * x + e * y + f) / weight)
     return xs, ys

@@ -12,9 +12,10 @@ from PIL import ImageFont
 
 from aocr_plugin.synthesis.font_file import FontFile
 
-SIZES = (12, 16, 22, 30, 42, 60, 84, 120)
+SIZES = (14, 22, 34, 52, 80, 120)
 """Pixels an em that glyphs are drawn at; what is between is scaled down from the next."""
-_ROOM = 48 << 20  # bytes of pictures that are kept
+_ROOM = 96 << 20  # bytes of pictures that are kept
+_OPEN = 1024  # fonts at a size that are kept open
 
 Mask = NDArray[np.uint8]
 
@@ -80,7 +81,7 @@ class GlyphStore:
     def _draw(self, file: FontFile, size: int, character: str) -> Glyph:
         font = self._fonts.get((file.digest, size))
         if font is None:
-            if len(self._fonts) >= 512:
+            if len(self._fonts) >= _OPEN:
                 self._fonts.clear()
             font = ImageFont.truetype(file.path, size, layout_engine=ImageFont.Layout.BASIC)
             self._fonts[(file.digest, size)] = font
@@ -88,7 +89,7 @@ class GlyphStore:
         width, height = picture.size
         mask = np.frombuffer(bytes(picture), np.uint8).reshape(height, width)
         self._bytes += mask.nbytes + 400
-        if not width or not height or not mask.any():
+        if picture.getbbox() is None:
             return Glyph(None, 0, 0, font.getlength(character))
         return Glyph(mask, left, top, font.getlength(character))
 

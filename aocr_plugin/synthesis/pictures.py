@@ -16,10 +16,19 @@ Mask = NDArray[np.uint8]
 
 
 def flat(width: int, height: int, colour: Colour) -> Picture:
-    """Returns one colour [height, width, 3]."""
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[:] = colour
-    return picture
+    """Returns one colour [height, width, 3], not to be written to."""
+    pixels = bytes(colour) * (width * height)  # faster than filling an array
+    return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+
+
+def empty(width: int, height: int) -> Mask:
+    """Returns a mask [height, width] of nothing."""
+    return np.zeros((height, width), np.uint8)
+
+
+def points(corners: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    """Returns corners as OpenCV's drawing takes them."""
+    return np.array(corners, np.int32)
 
 
 def gradient(width: int, height: int, corners: Sequence[Colour]) -> Picture:
@@ -56,12 +65,13 @@ def textured(
 
 def laid(ground: Picture, ink: Picture | Colour, mask: Mask) -> Picture:
     """Returns ``ground`` with ``ink`` where the mask is."""
-    height, width = mask.shape
-    if isinstance(ink, tuple):
-        ink = flat(width, height, ink)
     cover = cv2.merge((mask, mask, mask))
     below = cv2.multiply(ground, cv2.bitwise_not(cover), scale=1 / 255)
-    return cv2.add(below, cv2.multiply(ink, cover, scale=1 / 255))  # type: ignore[return-value]
+    if isinstance(ink, tuple):
+        above = cv2.transform(mask, np.array(ink).reshape(3, 1) / 255)
+    else:
+        above = cv2.multiply(ink, cover, scale=1 / 255)
+    return cv2.add(below, above)  # type: ignore[return-value]
 
 
 def moved(mask: Mask, right: int, down: int) -> Mask:

@@ -1,8 +1,10 @@
 """Words as they are cut out of photographs and screens: signs, covers, shop fronts."""
 
 import math
+from collections.abc import Callable
 
-from aocr_plugin.synthesis import colours, effects, pictures, surroundings
+from aocr_plugin.synthesis import colours, pictures, surroundings
+from aocr_plugin.synthesis.camera import QUALITIES, photographed
 from aocr_plugin.synthesis.colours import Colour
 from aocr_plugin.synthesis.dice import Dice, Shares
 from aocr_plugin.synthesis.font_file import FontFile
@@ -12,21 +14,31 @@ from aocr_plugin.synthesis.ink import lettered
 from aocr_plugin.synthesis.pictures import Picture
 from aocr_plugin.synthesis.styles.base import Style
 from aocr_plugin.synthesis.surroundings import Neighbour
+from aocr_plugin.synthesis.texts import TextSettings
 
-_QUALITY = Shares({"clean": 0.32, "fair": 0.4, "poor": 0.28})
 _GROUNDS = Shares({"flat": 0.34, "gradient": 0.18, "textured": 0.3, "photo": 0.18})
+_LETTERS = Shares({"bold": 0.34, "sans": 0.24, "serif": 0.18, "any": 0.24})
+_WANTED: dict[str, Callable[[FontFile], bool]] = {
+    "bold": lambda file: file.weight >= 600 and not (file.serif or file.mono or file.italic),
+    "sans": lambda file: not (file.serif or file.mono or file.italic),
+    "serif": lambda file: file.serif and not file.mono,
+    "any": lambda file: not file.mono,
+}
 
 
 class Scene(Style):
     """Scene text."""
 
+    texts = TextSettings(mean_length=5.2, length_spread=2.4, punctuation=0.05)
+
     def draw(self, text: str, dice: Dice) -> Picture:
         """Returns a picture of a text [H, W, 3]."""
         height = self.height(dice, 36, 0.42, (12, 128))
-        quality = _QUALITY.draw(dice)
+        quality = QUALITIES.draw(dice)
         margins = self._margins(dice)
         tall = height / (1 + margins[1] + margins[3])
-        file = self.studio.fonts.choose(text, dice)
+        manner = _LETTERS.draw(dice)
+        file = self.studio.fonts.choose(text, dice, manner, _WANTED[manner])
         size = size_for(tall * (1.0 if tall > 80 else 1.25))
         line = self._line(file, size, text, dice)
         plane, box = line.mask, (0.0, 0.0, float(line.mask.shape[1]), float(line.mask.shape[0]))
@@ -40,7 +52,7 @@ class Scene(Style):
         room = abs(colours.luma(ink) - colours.luma(ground_colour))
         ground = self._ground(mask.shape[1], height, ground_colour, room, dice)
         picture = lettered(ground, mask, ink, ground_colour, tall, dice)
-        return self._photographed(picture, quality, dice)
+        return photographed(picture, quality, dice)
 
     def _margins(self, dice: Dice) -> Box:
         """Returns the crop's margins in heights of the ink: tight, cutting in, or loose."""
@@ -109,30 +121,3 @@ class Scene(Style):
         strength = dice.between(2, 9) if manner == "textured" else dice.between(9, 26)
         tint = 0.0 if manner == "textured" else dice.between(0, 14)
         return pictures.textured(width, height, colour, min(strength, most / 2.5), tint, dice)
-
-    def _photographed(self, picture: Picture, quality: str, dice: Dice) -> Picture:
-        """Returns it as a camera of some quality takes it and a file keeps it."""
-        height = picture.shape[0]
-        if quality == "clean":
-            if dice.chance(0.35):
-                picture = effects.blurred(picture, dice.between(0.3, 0.7))
-            return effects.jpeg(picture, dice.whole(55, 95)) if dice.chance(0.6) else picture
-        poor = quality == "poor"
-        if dice.chance(0.4):
-            dark = dice.between(0.55, 1.0)
-            picture = effects.lit(picture, [dark + dice.between(0, 0.45) for _ in range(4)])
-        if dice.chance(0.55 if poor else 0.2):
-            contrast = dice.between(0.55, 0.95)
-            picture = effects.exposed(picture, contrast, dice.near(-10, 22))
-        form = dice.random()
-        if form < (0.45 if poor else 0.2):
-            least = max(9 / height, 0.28) if poor else max(14 / height, 0.5)
-            picture = effects.coarsened(picture, dice.between(min(least, 0.9), 0.95))
-        elif form < 0.85:
-            most = min(height / (22 if poor else 34), 3.0)
-            picture = effects.blurred(picture, dice.between(0.35, max(0.6, most)))
-        elif poor and height > 16:
-            picture = effects.smeared(picture, dice.whole(3, 3 + height // 14), dice.between(0, 3))
-        if dice.chance(0.6 if poor else 0.3):
-            picture = effects.noisy(picture, dice.between(2, 11 if poor else 6), dice)
-        return effects.jpeg(picture, dice.whole(25, 85)) if dice.chance(0.75) else picture
