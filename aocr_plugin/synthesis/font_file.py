@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-LOOK_SIZE = 32
+LOOK_SIZE = 48
 """Pixels an em at which glyphs are looked at."""
 _NOT_LETTERS = re.compile(
-    r"symbol|emoji|dingbat|icon|bar ?code|math|music|braille|blank|redact|last ?resort|webding"
+    r"symbol|emoji|dingbat|icons|iconfont|bar ?code|math|music|braille|blank|redact|last ?resort|webding"
     r"|wingding|ornament|musi|euterpe|phonetic|cmex|cmsy|msam|msbm|cmmi|rsfs|esint|wasy|stmary"
-    r"|extra ?sym|standardsym|initials|keyboard|specimen|flags|arrows|chess|signwriting",
+    r"|extra ?sym|standardsym|initials|keyboard|specimen|flags|arrows|chess|signwriting|D050000L|ubuntu-title|solothurn|flatline",
     re.IGNORECASE,
 )
 _UPPER, _LOWER = "ABDEFGHNQRT", "abdefghnqrt"  # whose forms differ
+_SAME_FORM = 0.66  # likeness of A and a, B and b, ...: 0.68 to 1 in fonts of capitals, else below 0.6
 _ALPHABETS = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789")
 _LOOKED_AT = 0x250  # characters below are rendered once; beyond, the font's own table is believed
 
@@ -36,7 +38,8 @@ class FontFile:
         italic: whether it leans.
         mono: whether every character is as wide.
         width: mean advance of digits and capitals in ems; narrow below 0.55.
-        serif: whether its strokes end in feet.
+        form: "plain" (upright, without feet), "serif" (upright, with feet) or "free" (all else:
+            leaning, written, drawn).
         caps_only: small letters look as capitals: for texts without small letters only.
         characters: what it draws.
     """
@@ -48,7 +51,7 @@ class FontFile:
     italic: bool
     mono: bool
     width: float
-    serif: bool
+    form: str
     caps_only: bool
     characters: frozenset[str]
 
@@ -76,7 +79,7 @@ def read_font(path: Path) -> FontFile | None:
         characters, pictures = _drawn(font, codes)
     except (TTLibError, OSError, KeyError, AttributeError, ValueError, AssertionError, EOFError):
         return None  # not a font that can be used; the others are
-    if not any(characters.issuperset(alphabet) for alphabet in _ALPHABETS):
+    if _boxed(pictures) or not any(map(characters.issuperset, _ALPHABETS)):
         return None
     known = [c for c in _ALPHABETS[0] + _ALPHABETS[2] if c in characters]
     return FontFile(
@@ -87,7 +90,7 @@ def read_font(path: Path) -> FontFile | None:
         italic=italic,
         mono=mono,
         width=round(sum(map(font.getlength, known)) / len(known) / LOOK_SIZE, 4),
-        serif="H" in pictures and _has_feet(_ink(pictures["H"])),
+        form=_form(_ink(pictures["H"])) if "H" in pictures else "free",
         caps_only=_caps_only(characters, pictures),
         characters=frozenset(characters),
     )
@@ -122,8 +125,8 @@ def _caps_only(characters: set[str], pictures: dict[str, tuple[Any, bytes]]) -> 
     if not characters.issuperset(_UPPER + _LOWER):
         return not characters.issuperset(_LOWER)
     pairs = zip(_UPPER, _LOWER, strict=True)
-    same = sum(_alike(pictures[big], pictures[small]) for big, small in pairs)
-    return same > len(_UPPER) / 2
+    likeness = [_likeness(pictures[big], pictures[small]) for big, small in pairs]
+    return sorted(likeness)[len(likeness) // 2] > _SAME_FORM
 
 
 def _ink(picture: tuple[Any, bytes]) -> NDArray[np.uint8]:
@@ -135,15 +138,28 @@ def _ink(picture: tuple[Any, bytes]) -> NDArray[np.uint8]:
     return mask[top:bottom, left:right]
 
 
-def _has_feet(mask: NDArray[np.uint8]) -> bool:
-    """Whether an H has much more ink in its last row but one than a quarter from its top."""
-    rows = (mask > 100).sum(1)
-    return bool(len(rows) > 8 and rows[-2] > 1.35 * rows[len(rows) // 4])
+def _form(mask: NDArray[np.uint8]) -> str:
+    """Returns the form of a font by the stem at the left of its H."""
+    rows = mask > 100
+    height = len(rows)
+    if height < 10 or not rows.any(1).all():
+        return "free"
+    edges = [int(rows[int(share * height)].argmax()) for share in (0.12, 0.3, 0.7, 0.88)]
+    widths = rows.sum(1)
+    feet = widths[height - 2] > 1.35 * widths[int(0.3 * height)]
+    if feet and abs(edges[1] - edges[2]) <= 1:
+        return "serif"
+    return "plain" if not feet and max(edges) - min(edges) <= 1 else "free"
 
 
-def _alike(first: tuple[Any, bytes], second: tuple[Any, bytes]) -> bool:
-    """Whether two glyphs have the same form at any size."""
-    import cv2
+def _likeness(first: tuple[Any, bytes], second: tuple[Any, bytes]) -> float:
+    """Returns how well two glyphs, brought to one size, agree: the correlation of their pixels."""
+    forms = [
+        cv2.resize(_ink(p), (16, 16), interpolation=cv2.INTER_AREA).ravel() for p in (first, second)
+    ]
+    return float(np.corrcoef(forms[0], forms[1])[0, 1])
 
-    forms = [cv2.resize(_ink(p), (16, 16)).astype(np.float32) for p in (first, second)]
-    return bool(np.abs(forms[0] - forms[1]).mean() < 32)
+
+def _boxed(pictures: dict[str, tuple[Any, bytes]]) -> bool:
+    """Whether a full stop is as large as an M: every character stands in a box."""
+    return "." in pictures and "M" in pictures and pictures["."][0] == pictures["M"][0]

@@ -66,7 +66,7 @@ class Meter(Style):
         """Returns digits on drums; the last may be turning, those after the point are red."""
         text_height = height * dice.between(0.5, 0.72)
         file = self.studio.fonts.choose(
-            "0123456789", dice, "plain", lambda f: not (f.italic or f.serif) and f.weight >= 400
+            "0123456789", dice, "plain", lambda f: f.form == "plain" and f.weight >= 400
         )
         pitch = round(text_height * dice.between(0.8, 1.25))
         digits = [c for c in text if c in "0123456789"]

@@ -22,7 +22,7 @@ _INKS = ((90, 30, 20), (110, 50, 10), (20, 20, 20), (30, 20, 150), (20, 80, 20),
 
 
 def _narrow(file: FontFile) -> bool:
-    return file.width < 0.68 and file.weight >= 400 and not (file.italic or file.serif)
+    return file.form == "plain" and file.weight >= 400 and file.width < 0.68
 
 
 class Plate(Style):

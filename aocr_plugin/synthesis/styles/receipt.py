@@ -44,9 +44,9 @@ class Receipt(Style):
             text,
             dice,
             manner,
-            (lambda f: f.mono and not f.italic)
+            (lambda f: f.mono and f.form != "free")
             if manner == "mono"
-            else (lambda f: not (f.italic or f.serif)),
+            else (lambda f: f.form == "plain"),
         )
         size = size_for(height / (1 + above + below) * 1.3)
         glyphs = self.studio.glyphs.get(file, size, text)

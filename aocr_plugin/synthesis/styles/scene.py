@@ -19,9 +19,9 @@ from aocr_plugin.synthesis.texts import TextSettings
 _GROUNDS = Shares({"flat": 0.34, "gradient": 0.18, "textured": 0.3, "photo": 0.18})
 _LETTERS = Shares({"bold": 0.34, "sans": 0.24, "serif": 0.18, "any": 0.24})
 _WANTED: dict[str, Callable[[FontFile], bool]] = {
-    "bold": lambda file: file.weight >= 600 and not (file.serif or file.mono or file.italic),
-    "sans": lambda file: not (file.serif or file.mono or file.italic),
-    "serif": lambda file: file.serif and not file.mono,
+    "bold": lambda file: file.weight >= 600 and file.form == "plain",
+    "sans": lambda file: file.form == "plain" and not file.mono,
+    "serif": lambda file: file.form == "serif" and not file.mono,
     "any": lambda file: not file.mono,
 }
 
