@@ -7,7 +7,7 @@ from aocr_plugin.synthesis.dice import Dice, Shares
 Colour = tuple[int, int, int]
 """Blue, green, red, 0 to 255."""
 
-_HUES = (0.0, 0.02, 0.07, 0.12, 0.15, 0.33, 0.4, 0.52, 0.58, 0.6, 0.64, 0.66, 0.8, 0.95, 0.99)
+_HUES = (0.0, 0.0, 0.02, 0.07, 0.12, 0.15, 0.37, 0.42, 0.52, 0.58, 0.6, 0.64, 0.66, 0.95, 0.99)
 _MANNERS = Shares({"neutral": 0.46, "strong": 0.36, "earthy": 0.18})
 
 
@@ -17,7 +17,7 @@ def luma(colour: Colour) -> float:
 
 
 def with_luma(colour: Colour, target: float) -> Colour:
-    """Returns a colour of that hue with a luma of ``target``, nearly; white and black are limits."""
+    """Returns a colour of that hue with a luma of ``target``, as far as there is one."""
     target = min(max(target, 0.0), 255.0)
     now = luma(colour)
     if target <= now:
@@ -43,6 +43,8 @@ def any_colour(dice: Dice) -> Colour:
     elif manner == "strong":
         hue = dice.pick(_HUES) + dice.near(0, 0.012)
         saturation, value = dice.between(0.5, 1), dice.between(0.3, 1)
+        if 0.3 < hue < 0.5:
+            value *= 0.7  # greens of signs are dark
     else:
         hue, saturation = dice.between(0.04, 0.16), dice.between(0.15, 0.55)
         value = dice.between(0.15, 0.9)

@@ -14,7 +14,7 @@ from aocr_plugin.synthesis.pictures import Picture
 def blurred(picture: Picture, sigma: float) -> Picture:
     """Returns it out of focus; ``sigma`` in pixels."""
     size = 3 if sigma < 0.8 else 5 if sigma < 1.4 else 2 * math.ceil(2 * sigma) + 1
-    return cv2.GaussianBlur(picture, (size, size), sigma)  # type: ignore[return-value]
+    return cv2.GaussianBlur(picture, (size, size), sigma)
 
 
 def smeared(picture: Picture, length: int, angle: float) -> Picture:
@@ -24,8 +24,8 @@ def smeared(picture: Picture, length: int, angle: float) -> Picture:
     across, down = math.cos(angle) * size / 2, math.sin(angle) * size / 2
     middle = size // 2
     start = (round(middle - across), round(middle - down))
-    cv2.line(kernel, start, (round(middle + across), round(middle + down)), 1.0)
-    return cv2.filter2D(picture, -1, kernel / kernel.sum())  # type: ignore[return-value]
+    cv2.line(kernel, start, (round(middle + across), round(middle + down)), (1.0,))
+    return cv2.filter2D(picture, -1, kernel / kernel.sum())
 
 
 def coarsened(picture: Picture, share: float) -> Picture:
@@ -33,7 +33,7 @@ def coarsened(picture: Picture, share: float) -> Picture:
     height, width = picture.shape[:2]
     small = (max(3, round(width * share)), max(3, round(height * share)))
     less = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(less, (width, height))  # type: ignore[return-value]
+    return cv2.resize(less, (width, height))
 
 
 def noisy(picture: Picture, deviation: float, dice: Dice) -> Picture:
@@ -41,7 +41,7 @@ def noisy(picture: Picture, deviation: float, dice: Dice) -> Picture:
     height, width = picture.shape[:2]
     gain = deviation / 40
     grains = textures.noise(dice, width, height)
-    return cv2.addWeighted(picture, 1, grains, gain, -128 * gain)  # type: ignore[return-value]
+    return cv2.addWeighted(picture, 1, grains, gain, -128 * gain)
 
 
 def lit(picture: Picture, corners: Sequence[float]) -> Picture:
@@ -49,16 +49,16 @@ def lit(picture: Picture, corners: Sequence[float]) -> Picture:
     height, width = picture.shape[:2]
     levels = np.array([min(round(127 * c), 255) for c in corners], np.uint8).reshape(2, 2)
     light = cv2.resize(levels, (width, height))
-    return cv2.multiply(picture, cv2.merge((light, light, light)), scale=1 / 127)  # type: ignore[return-value]
+    return cv2.multiply(picture, cv2.merge((light, light, light)), scale=1 / 127)
 
 
 def exposed(picture: Picture, contrast: float, brightness: float) -> Picture:
     """Returns it with contrast and brightness changed; 1 and 0 change nothing."""
     shift = brightness + 128 * (1 - contrast)
-    return cv2.addWeighted(picture, contrast, picture, 0, shift)  # type: ignore[return-value]
+    return cv2.addWeighted(picture, contrast, picture, 0, shift)
 
 
 def jpeg(picture: Picture, quality: int) -> Picture:
     """Returns what a JPEG of it shows."""
     _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)

@@ -23,7 +23,9 @@ def fetch_debian(names: Iterable[str], folder: Path, say: Callable[[str], None])
     Raises:
         FontError: there is no apt-get, or it gets none of the packages.
     """
-    _need("apt-get", "fonts of Debian packages need a Debian system; leave them out with --no-debian")
+    _need(
+        "apt-get", "fonts of Debian packages need a Debian system; leave them out with --no-debian"
+    )
     rows = []
     for name in names:
         with tempfile.TemporaryDirectory() as place:

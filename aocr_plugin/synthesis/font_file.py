@@ -15,13 +15,16 @@ from PIL import ImageFont
 LOOK_SIZE = 48
 """Pixels an em at which glyphs are looked at."""
 _NOT_LETTERS = re.compile(
-    r"symbol|emoji|dingbat|icons|iconfont|bar ?code|math|music|braille|blank|redact|last ?resort|webding"
-    r"|wingding|ornament|musi|euterpe|phonetic|cmex|cmsy|msam|msbm|cmmi|rsfs|esint|wasy|stmary"
-    r"|extra ?sym|standardsym|initials|keyboard|specimen|flags|arrows|chess|signwriting|D050000L|ubuntu-title|solothurn|flatline",
+    r"symbol|emoji|dingbat|icons|iconfont|bar ?code|math|music|braille|blank|redact|last ?resort"
+    r"|webding|wingding|ornament|musi|euterpe|phonetic|cmex|cmsy|msam|msbm|cmmi|rsfs|esint|wasy|stmary"
+    r"|extra ?sym|standardsym|initials|keyboard|specimen|flags|arrows|chess|signwriting"
+    r"|D050000L|ubuntu-title|solothurn|flatline",
     re.IGNORECASE,
 )
 _UPPER, _LOWER = "ABDEFGHNQRT", "abdefghnqrt"  # whose forms differ
-_SAME_FORM = 0.66  # likeness of A and a, B and b, ...: 0.68 to 1 in fonts of capitals, else below 0.6
+_SAME_FORM = (
+    0.66  # likeness of A and a, B and b, ...: 0.68 to 1 in fonts of capitals, else below 0.6
+)
 _ALPHABETS = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789")
 _LOOKED_AT = 0x250  # characters below are rendered once; beyond, the font's own table is believed
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from aocr_plugin import charset, storage
 from aocr_plugin.atomic import write_atomically
@@ -167,14 +168,14 @@ def _look_at(paths: Sequence[Path]) -> list[FontFile]:
     return [_from_json(entry, shared) for entry in entries if entry is not None]
 
 
-def _to_json(file: FontFile | None) -> dict[str, object] | None:
+def _to_json(file: FontFile | None) -> dict[str, Any] | None:
     if file is None:
         return None
     return dataclasses.asdict(file) | {"characters": "".join(sorted(file.characters))}
 
 
-def _from_json(entry: dict[str, object], shared: dict[str, frozenset[str]]) -> FontFile:
+def _from_json(entry: dict[str, Any], shared: dict[str, frozenset[str]]) -> FontFile:
     """Builds a font's facts; fonts of the same characters share the set of them."""
-    text = str(entry["characters"])
+    text = entry["characters"]
     characters = shared.setdefault(text, frozenset(text))
-    return FontFile(**(entry | {"characters": characters}))  # type: ignore[arg-type]
+    return FontFile(**(entry | {"characters": characters}))

@@ -64,12 +64,14 @@ def seen(
     width = max(4, round((right - left) * scale))
     across = scale * min(1.0, max_width / width)
     width = min(width, max_width)
-    matrix = _times(((across, 0.0, -left * across), (0.0, scale, -top * scale), (0.0, 0.0, 1.0)), matrix)
+    matrix = _times(
+        ((across, 0.0, -left * across), (0.0, scale, -top * scale), (0.0, 0.0, 1.0)), matrix
+    )
     flags = cv2.INTER_LINEAR
     array: NDArray[Any] = np.array(matrix)
     if view.left_right or view.up_down:
-        return cv2.warpPerspective(plane, array, (width, height), flags=flags), matrix  # type: ignore[return-value]
-    return cv2.warpAffine(plane, array[:2], (width, height), flags=flags), matrix  # type: ignore[return-value]
+        return cv2.warpPerspective(plane, array, (width, height), flags=flags), matrix
+    return cv2.warpAffine(plane, array[:2], (width, height), flags=flags), matrix
 
 
 def tilted(picture: Picture, view: View) -> Picture:
@@ -84,7 +86,7 @@ def tilted(picture: Picture, view: View) -> Picture:
     fitted = ((across, 0.0, -min(xs) * across), (0.0, down, -min(ys) * down), (0.0, 0.0, 1.0))
     array: NDArray[Any] = np.array(_times(fitted, matrix))
     mode = cv2.BORDER_REPLICATE
-    return cv2.warpPerspective(picture, array, (width, height), borderMode=mode)  # type: ignore[return-value]
+    return cv2.warpPerspective(picture, array, (width, height), borderMode=mode)
 
 
 def _projection(box: Box, view: View) -> Matrix:

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFont
 
+from aocr_plugin.errors import FontError
 from aocr_plugin.synthesis.font_file import FontFile
+from aocr_plugin.synthesis.pictures import Mask
 
 SIZES = (14, 22, 34, 52, 80, 120)
 """Pixels an em that glyphs are drawn at; what is between is scaled down from the next."""
 _ROOM = 96 << 20  # bytes of pictures that are kept
 _OPEN = 1024  # fonts at a size that are kept open
-
-Mask = NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Line:
 
 
 class GlyphStore:
-    """Draws characters with FreeType and keeps their pictures; what it gives never depends on it."""
+    """Draws characters with FreeType and keeps their pictures; which are kept changes nothing."""
 
     def __init__(self) -> None:
         self._fonts: dict[tuple[str, int], ImageFont.FreeTypeFont] = {}
@@ -83,7 +83,7 @@ class GlyphStore:
         if font is None:
             if len(self._fonts) >= _OPEN:
                 self._fonts.clear()
-            font = ImageFont.truetype(file.path, size, layout_engine=ImageFont.Layout.BASIC)
+            font = _opened(file.path, size)
             self._fonts[(file.digest, size)] = font
         picture, (left, top) = font.getmask2(character, "L", anchor="ls")
         width, height = picture.size
@@ -92,6 +92,19 @@ class GlyphStore:
         if picture.getbbox() is None:
             return Glyph(None, 0, 0, font.getlength(character))
         return Glyph(mask, left, top, font.getlength(character))
+
+    def __reduce__(self) -> tuple[type["GlyphStore"], tuple[()]]:
+        """Goes to another process empty."""
+        return GlyphStore, ()
+
+
+def _opened(path: str, size: int) -> ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise FontError(
+            f"{path}: cannot be read any more ({error}); start again with the fonts that are left"
+        ) from error
 
 
 def size_for(pixels: float) -> int:
@@ -169,7 +182,7 @@ def _turned(glyph: Glyph, degrees: float) -> tuple[Mask, int, int]:
         [[cos, sin, -left - cos * x0 - sin * y0], [-sin, cos, -top + sin * x0 - cos * y0]]
     )
     turned = cv2.warpAffine(mask, matrix, size)
-    return turned, round(left + glyph.advance / 2), top  # type: ignore[return-value]
+    return turned, round(left + glyph.advance / 2), top
 
 
 def _composed(places: Sequence[tuple[Mask, int, int]], pens: Sequence[float]) -> Line:

@@ -31,13 +31,13 @@ def lettered(
     if manner == "outline" and tall > 14:
         edge = _edge(ink, around, dice)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * step + 1, 2 * step + 1))
-        ground = pictures.laid(ground, edge, cv2.dilate(mask, kernel))  # type: ignore[arg-type]
+        ground = pictures.laid(ground, edge, cv2.dilate(mask, kernel))
     elif manner in ("shadow", "raised"):
         right, down = dice.pick(((1, 1), (1, 0), (0, 1), (-1, 1), (1, 1)))
         dark = with_luma(around, luma(around) * dice.between(0.15, 0.6))
         shadow = pictures.moved(mask, right * step, down * step)
         if manner == "shadow" and dice.chance(0.5):
-            shadow = cv2.GaussianBlur(shadow, (5, 5), 0)  # type: ignore[assignment]
+            shadow = cv2.GaussianBlur(shadow, (5, 5), 0)
         ground = pictures.laid(ground, dark, pictures.faded(shadow, dice.between(0.5, 1)))
         if manner == "raised":
             light = with_luma(around, luma(around) + 60)
@@ -45,7 +45,7 @@ def lettered(
             ground = pictures.laid(ground, light, pictures.faded(rim, 0.7))
     elif manner == "glow":
         halo = cv2.GaussianBlur(mask, (9, 9), 0)
-        ground = pictures.laid(ground, ink, pictures.faded(halo, 0.6))  # type: ignore[arg-type]
+        ground = pictures.laid(ground, ink, pictures.faded(halo, 0.6))
     elif manner == "worn":
         mask = _worn(mask, dice)
     height, width = mask.shape
@@ -72,4 +72,4 @@ def _worn(mask: Mask, dice: Dice) -> Mask:
     pattern = textures.cut(dice, width, height)
     least = dice.between(70, 105)
     kept = np.where(pattern > least, 255, 90).astype(np.uint8)
-    return cv2.multiply(mask, kept, scale=1 / 255)  # type: ignore[return-value]
+    return cv2.multiply(mask, kept, scale=1 / 255)

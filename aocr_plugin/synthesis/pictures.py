@@ -11,8 +11,11 @@ from aocr_plugin.synthesis import textures
 from aocr_plugin.synthesis.colours import Colour
 from aocr_plugin.synthesis.dice import Dice
 
-Picture = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
+Picture = NDArray[Any]
+"""8 bits: [H, W, 3] blue, green and red, or [H, W] gray."""
+Mask = NDArray[Any]
+"""8 bits: how far each pixel [H, W] is covered."""
+_STEPS = np.arange(256) - 128.0
 
 
 def flat(width: int, height: int, colour: Colour) -> Picture:
@@ -34,7 +37,7 @@ def points(corners: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
 def gradient(width: int, height: int, corners: Sequence[Colour]) -> Picture:
     """Returns the colours of four corners, blended: top left, top right, bottom left and right."""
     small = np.array(corners, np.uint8).reshape(2, 2, 3)
-    return cv2.resize(small, (width, height))  # type: ignore[return-value]
+    return cv2.resize(small, (width, height))
 
 
 def textured(
@@ -50,17 +53,22 @@ def textured(
         tint: the same of its hue.
         dice: chance.
     """
-    first = textures.cut(dice, width, height)
-    gain = strength / 36.0
+    picture = _coloured(textures.cut(dice, width, height), [strength / 36.0] * 3, colour)
     if tint <= 0:
-        matrix: NDArray[Any] = np.array([[gain, c - 128 * gain] for c in colour])
-        return cv2.transform(first, matrix)  # type: ignore[return-value]
-    second = textures.cut(dice, width, height)
-    turn = [tint / 36.0 * dice.between(-1, 1) for _ in range(3)]
-    matrix = np.array(
-        [[gain, t, c - 128 * (gain + t)] for c, t in zip(colour, turn, strict=True)]
-    )
-    return cv2.transform(cv2.merge((first, second)), matrix)  # type: ignore[return-value]
+        return picture
+    gains = [tint / 36.0 * dice.between(-1, 1) for _ in range(3)]
+    tints = _coloured(textures.cut(dice, width, height), gains, (128, 128, 128))
+    return cv2.addWeighted(picture, 1, tints, 1, -128)
+
+
+def _coloured(gray: Mask, gains: Sequence[float], colour: Colour) -> Picture:
+    """Turns gray around 128 into a colour and what is lighter and darker.
+
+    By a table: OpenCV's ``transform`` rounds differently on different processors.
+    """
+    table = np.multiply.outer(_STEPS, gains) + colour
+    levels = np.clip(np.rint(table), 0, 255).astype(np.uint8)
+    return cv2.LUT(cv2.merge((gray, gray, gray)), levels.reshape(1, 256, 3))
 
 
 def laid(ground: Picture, ink: Picture | Colour, mask: Mask) -> Picture:
@@ -68,10 +76,8 @@ def laid(ground: Picture, ink: Picture | Colour, mask: Mask) -> Picture:
     cover = cv2.merge((mask, mask, mask))
     below = cv2.multiply(ground, cv2.bitwise_not(cover), scale=1 / 255)
     if isinstance(ink, tuple):
-        above = cv2.transform(mask, np.array(ink).reshape(3, 1) / 255)
-    else:
-        above = cv2.multiply(ink, cover, scale=1 / 255)
-    return cv2.add(below, above)  # type: ignore[return-value]
+        ink = flat(mask.shape[1], mask.shape[0], ink)
+    return cv2.add(below, cv2.multiply(ink, cover, scale=1 / 255))
 
 
 def moved(mask: Mask, right: int, down: int) -> Mask:
@@ -87,4 +93,4 @@ def moved(mask: Mask, right: int, down: int) -> Mask:
 
 def faded(mask: Mask, share: float) -> Mask:
     """Returns a mask that covers ``share`` of what it did."""
-    return cv2.multiply(mask, share)  # type: ignore[call-overload, no-any-return]
+    return cv2.convertScaleAbs(mask, alpha=share)

@@ -7,7 +7,8 @@ import numpy as np
 
 from aocr_plugin.synthesis.dice import Dice
 from aocr_plugin.synthesis.geometry import Box
-from aocr_plugin.synthesis.glyphs import Line, Mask, paste
+from aocr_plugin.synthesis.glyphs import Line, paste
+from aocr_plugin.synthesis.pictures import Mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Labelled images without end, each from its seed and index alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Synthesizer:
 
     Args:
         style: name of a style, or the share of each of several.
-        texts: what texts are like; by default as the style has them.
+        texts: what texts are like, or what is done to the settings that a style has for them; by
+            default those.
         fonts: a set, folders to find fonts in, or None for those of this machine.
         height: of every image in pixels, or None: as the style has them.
         max_width: of images in pixels.
@@ -57,7 +58,7 @@ class Synthesizer:
         self,
         style: str | Mapping[str, float] = "scene",
         *,
-        texts: TextSettings | None = None,
+        texts: TextSettings | Callable[[TextSettings], TextSettings] | None = None,
         fonts: FontSet | Sequence[str | Path] | None = None,
         height: int | None = None,
         max_width: int = 640,
@@ -80,10 +81,11 @@ class Synthesizer:
         self._shares = Shares(shares)
         self._sources: dict[str, TextSource] = {}
         for name, built in self._styles.items():
-            settings = texts or built.texts
-            self._sources[name] = TextSource(replace(settings, charset=built.drawable(settings)))
-        if texts is not None and texts.charset is not None:
-            self.fonts.check(c for c in texts.charset if not c.isspace())
+            settings = texts(built.texts) if callable(texts) else texts or built.texts
+            source = TextSource(replace(settings, charset=built.drawable(settings)))
+            if built.only is None:
+                self.fonts.check(c for c in source.characters if not c.isspace())
+            self._sources[name] = source
 
     def sample(self, seed: int, index: int, stream: str = "") -> Sample:
         """Returns the image of an index, 0 or more; there is no last.
@@ -98,5 +100,5 @@ class Synthesizer:
         text = self._sources[name].draw(dice)
         image = self._styles[name].draw(text, dice)
         if not self.color:
-            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         return Sample(image, text, name)

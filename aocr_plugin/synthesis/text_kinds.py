@@ -26,6 +26,9 @@ class Vocabulary:
         self._by_length: dict[int, list[str]] = {}
         for word in words:
             self._by_length.setdefault(len(word), []).append(word)
+        letters = sorted(set("".join(words).lower()))
+        if letters:
+            self._by_length[1] = letters  # for want of words of one letter
 
     def draw(self, dice: Dice, length: int | None) -> str:
         """Returns a word, of that length or of the next that there is; "" if there are none."""

@@ -12,7 +12,7 @@ CASES = ("upper", "lower", "title", "mixed", "unchanged")
 PRINTABLE = "".join(map(chr, range(32, 127)))
 _TRIES = 40
 _MARKS = ".,.,!?:;-'"
-_PAIRS = ('""', "()", "''", "[]")
+_PAIRS = ('"', '"'), ("(", ")"), ("'", "'"), ("[", "]")
 
 
 @dataclass(frozen=True, kw_only=True)

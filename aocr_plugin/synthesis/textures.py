@@ -1,6 +1,7 @@
 """Gray patterns for grounds and noise, made once a process from fixed seeds."""
 
 import functools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +13,8 @@ COUNT = 48
 """Patterns that there are."""
 _HEIGHT, _WIDTH = 192, 640
 
-Gray = NDArray[np.uint8]
-Picture = NDArray[np.uint8]
+Gray = NDArray[Any]
+Picture = NDArray[Any]
 
 
 def cut(dice: Dice, width: int, height: int, zoom: float | None = None) -> Gray:
@@ -31,7 +32,7 @@ def cut(dice: Dice, width: int, height: int, zoom: float | None = None) -> Gray:
     down = min(max(4, round(height * zoom)), _HEIGHT)
     x, y = dice.whole(0, _WIDTH - across), dice.whole(0, _HEIGHT - down)
     piece = tile[y : y + down, x : x + across]
-    return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def noise(dice: Dice, width: int, height: int) -> Picture:
@@ -108,15 +109,15 @@ def _shapes(draw: np.random.Generator) -> NDArray[np.int32]:
         size, shade = int(draw.integers(4, 90)), int(draw.integers(0, 256))
         form = int(draw.integers(0, 4))
         if form == 0:
-            cv2.circle(canvas, (x, y), size // 2, shade, -1, cv2.LINE_AA)
+            cv2.circle(canvas, (x, y), size // 2, (shade,), -1, cv2.LINE_AA)
         elif form == 1:
-            cv2.rectangle(canvas, (x, y), (x + size, y + int(draw.integers(4, 90))), shade, -1)
+            cv2.rectangle(canvas, (x, y), (x + size, y + int(draw.integers(4, 90))), (shade,), -1)
         elif form == 2:
             end = (int(draw.integers(0, _WIDTH)), int(draw.integers(0, _HEIGHT)))
-            cv2.line(canvas, (x, y), end, shade, 1 + size // 12, cv2.LINE_AA)
+            cv2.line(canvas, (x, y), end, (shade,), 1 + size // 12, cv2.LINE_AA)
         else:
-            corners = draw.integers(-size, size, (3, 2)) + (x, y)
-            cv2.fillConvexPoly(canvas, corners.astype(np.int32), shade, cv2.LINE_AA)
+            corners = np.array((x, y)) + draw.integers(-size, size, (3, 2))
+            cv2.fillConvexPoly(canvas, corners.astype(np.int32), (shade,), cv2.LINE_AA)
     return canvas.astype(np.int32)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from aocr_plugin.synthesis import colours, effects, pictures, textures
 from aocr_plugin.synthesis.colours import Colour
 from aocr_plugin.synthesis.dice import Dice, Shares
-from aocr_plugin.synthesis.glyphs import Mask, set_line, size_for
-from aocr_plugin.synthesis.pictures import Picture
+from aocr_plugin.synthesis.glyphs import set_line, size_for
+from aocr_plugin.synthesis.pictures import Mask, Picture
 from aocr_plugin.synthesis.styles.base import Style
 from aocr_plugin.synthesis.texts import TextSettings
 
@@ -80,7 +80,7 @@ class Captcha(Style):
         for offset in (1, 2):
             echo = pictures.faded(pictures.moved(mask, offset, -offset), 0.45)
             picture = pictures.laid(picture, (90, 90, 90), echo)
-        picture = pictures.laid(picture, (10, 10, 10), worn)  # type: ignore[arg-type]
+        picture = pictures.laid(picture, (10, 10, 10), worn)
         picture = effects.blurred(picture, dice.between(0.3, 0.8))
         y = round(height * dice.between(0.3, 0.7))
         x0, x1 = round(width * dice.between(0.02, 0.15)), round(width * dice.between(0.8, 0.98))
@@ -128,4 +128,4 @@ def _waved(mask: Mask, amount: float, dice: Dice) -> Mask:
     first, second = dice.between(0, 6.28), dice.between(0, 6.28)
     new_x = xs + np.float32(amount) * np.sin(ys * np.float32(across) + np.float32(first))
     new_y = ys + np.float32(amount) * np.sin(xs * np.float32(down) + np.float32(second))
-    return cv2.remap(mask, new_x, new_y, cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.remap(mask, new_x, new_y, cv2.INTER_LINEAR)

@@ -8,8 +8,8 @@ from aocr_plugin.synthesis.colours import Colour
 from aocr_plugin.synthesis.dice import Dice, Shares
 from aocr_plugin.synthesis.font_file import FontFile
 from aocr_plugin.synthesis.geometry import View, tilted
-from aocr_plugin.synthesis.glyphs import Mask, paste, size_for
-from aocr_plugin.synthesis.pictures import Picture
+from aocr_plugin.synthesis.glyphs import paste, size_for
+from aocr_plugin.synthesis.pictures import Mask, Picture
 from aocr_plugin.synthesis.styles.base import Style
 from aocr_plugin.synthesis.texts import TextSettings
 
@@ -49,7 +49,7 @@ class Meter(Style):
         )
         if picture.shape[1] > self.studio.max_width:
             size = (self.studio.max_width, height)
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         if dice.chance(0.6):
             picture = tilted(
                 picture,
@@ -74,9 +74,13 @@ class Meter(Style):
         width = pitch * len(digits) + 2 * pad + pitch // 3 * (len(text) - len(digits))
         board: Colour = dice.pick(((30, 30, 30), (190, 195, 195), (140, 150, 155), (225, 225, 225)))
         canvas = pictures.textured(width, height, board, 3, 0, dice)
-        wheel, ink = ((25, 25, 25), (235, 240, 240)) if dice.chance(0.75) else (
-            (228, 232, 232),
-            (20, 20, 20),
+        wheel, ink = (
+            ((25, 25, 25), (235, 240, 240))
+            if dice.chance(0.75)
+            else (
+                (228, 232, 232),
+                (20, 20, 20),
+            )
         )
         inset, top = max(1, pitch // 12), round(height * dice.between(0.04, 0.12))
         pen, after_point = pad, False
@@ -112,7 +116,7 @@ class Meter(Style):
             return pictures.empty(4, round(tall))
         wide = min(round(glyph.shape[1] * tall / glyph.shape[0]), round(0.9 * widest))
         size = (max(2, wide), max(2, round(tall)))
-        return cv2.resize(glyph, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        return cv2.resize(glyph, size, interpolation=cv2.INTER_AREA)
 
     def _digits(self, text: str, height: int, lit: bool, dice: Dice) -> Picture:
         """Returns seven-segment digits: dark on a gray-green ground, or glowing on black."""
@@ -131,7 +135,7 @@ class Meter(Style):
             if character == ".":
                 x = pen - (pitch - wide) * 0.5 - slant * tall / 2
                 spot = (round(x), round(top + tall - thick * 0.3))
-                cv2.circle(mask, spot, max(1, round(thick * 0.62)), 255, -1, cv2.LINE_AA)
+                cv2.circle(mask, spot, max(1, round(thick * 0.62)), (255,), -1, cv2.LINE_AA)
             else:
                 for name in "abcdefg":
                     on = name in _SEGMENTS[character]
@@ -141,13 +145,15 @@ class Meter(Style):
                         for x, y in corners
                     ]
                     area = pictures.points(placed)
-                    cv2.fillConvexPoly(mask if on else ghost, area, 255, cv2.LINE_AA, 2)
+                    cv2.fillConvexPoly(mask if on else ghost, area, (255,), cv2.LINE_AA, 2)
             pen += step
         if lit:
-            ground = pictures.flat(width, height, dice.pick(((10, 10, 14), (24, 20, 26), (8, 8, 8))))
+            ground = pictures.flat(
+                width, height, dice.pick(((10, 10, 14), (24, 20, 26), (8, 8, 8)))
+            )
             ink = dice.pick(((40, 40, 255), (70, 255, 60), (30, 140, 255), (255, 200, 80)))
             glow = cv2.GaussianBlur(mask, (0, 0), max(1.0, thick * 0.9))
-            ground = pictures.laid(ground, ink, pictures.faded(glow, dice.between(0.3, 0.8)))  # type: ignore[arg-type]
+            ground = pictures.laid(ground, ink, pictures.faded(glow, dice.between(0.3, 0.8)))
         else:
             colour = dice.pick(((150, 175, 165), (165, 185, 170), (190, 190, 185), (120, 160, 150)))
             ground = pictures.textured(width, height, colour, dice.between(1, 5), 0, dice)

@@ -11,8 +11,8 @@ from aocr_plugin.synthesis.colours import Colour
 from aocr_plugin.synthesis.dice import Dice, Shares
 from aocr_plugin.synthesis.font_file import FontFile
 from aocr_plugin.synthesis.geometry import View, tilted
-from aocr_plugin.synthesis.glyphs import Mask, paste, set_line, size_for
-from aocr_plugin.synthesis.pictures import Picture
+from aocr_plugin.synthesis.glyphs import paste, set_line, size_for
+from aocr_plugin.synthesis.pictures import Mask, Picture
 from aocr_plugin.synthesis.styles.base import Style
 from aocr_plugin.synthesis.texts import TextSettings
 
@@ -44,7 +44,7 @@ class Plate(Style):
         width = min(width, self.studio.max_width)
         ground, ink, around = self._sheet(width, height, dice)
         fits = min(characters.shape[1], round(width * (0.9 if form == "high" else 0.96)))
-        characters = cv2.resize(characters, (fits, characters.shape[0]))  # type: ignore[assignment]
+        characters = cv2.resize(characters, (fits, characters.shape[0]))
         mask = pictures.empty(width, height)
         down = round((height - characters.shape[0]) * (0.55 if form == "high" else 0.5))
         paste(mask, characters, (width - fits) // 2, down)
@@ -101,7 +101,7 @@ class Plate(Style):
         scale = tall / plane.shape[0]
         squeeze = dice.between(0.8, 1.05)
         target = (max(4, round(wide * scale * squeeze)), max(4, round(tall)))
-        return cv2.resize(plane, target, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        return cv2.resize(plane, target, interpolation=cv2.INTER_AREA)
 
     def _sheet(self, width: int, height: int, dice: Dice) -> tuple[Picture, Colour, Colour]:
         """Returns a plate's ground, its characters' colour, and its colour in the mean."""
@@ -123,7 +123,7 @@ class Plate(Style):
             ground = pictures.flat(width, height, around)
         if dice.chance(0.35):
             scenery = pictures.textured(width, height, around, dice.between(4, 18), 12, dice)
-            ground = cv2.addWeighted(ground, 0.5, scenery, 0.5, 0)  # type: ignore[assignment]
+            ground = cv2.addWeighted(ground, 0.5, scenery, 0.5, 0)
         return ground, ink, around
 
     def _written(
@@ -144,7 +144,7 @@ class Plate(Style):
             wide = max(4, min(round(line.shape[1] * tall / line.shape[0]), round(0.75 * width)))
             small = cv2.resize(line, (wide, tall), interpolation=cv2.INTER_AREA)
             mask = pictures.empty(width, height)
-            paste(mask, small, (width - wide) // 2, round(first + (room - tall) / 2))  # type: ignore[arg-type]
+            paste(mask, small, (width - wide) // 2, round(first + (room - tall) / 2))
             colour = colours.contrasting(colours.any_colour(dice), around, 60)
             ground = pictures.laid(ground, colour, mask)
         ground = ground.copy()
@@ -168,7 +168,9 @@ class Plate(Style):
         cv2.rectangle(picture, (0, 0), (width - 1, height - 1), rim, thick)
         if dice.chance(0.5):
             for x in (round(0.2 * width), round(0.8 * width)):
-                cv2.circle(picture, (x, round(0.09 * height)), max(1, height // 30), (90, 90, 90), -1)
+                cv2.circle(
+                    picture, (x, round(0.09 * height)), max(1, height // 30), (90, 90, 90), -1
+                )
         return picture
 
 
@@ -177,9 +179,17 @@ def _separate(plane: Mask, separator: str, pen: int, gap: int, dice: Dice) -> No
     middle, height = pen + gap // 2, plane.shape[0]
     size = max(1, gap // 4)
     if separator == "dash":
-        cv2.rectangle(plane, (pen + size, height // 2 - size // 2), (pen + gap - size, height // 2 + size // 2), 255, -1)
+        cv2.rectangle(
+            plane,
+            (pen + size, height // 2 - size // 2),
+            (pen + gap - size, height // 2 + size // 2),
+            255,
+            -1,
+        )
     elif separator == "dot":
-        cv2.circle(plane, (middle, height // 2), size, 255, -1, cv2.LINE_AA)
+        cv2.circle(plane, (middle, height // 2), size, (255,), -1, cv2.LINE_AA)
     elif separator == "emblem":
-        corners = [(pen + dice.whole(0, gap), round(height * dice.between(0.3, 0.7))) for _ in range(5)]
-        cv2.fillPoly(plane, [cv2.convexHull(pictures.points(corners))], 160, cv2.LINE_AA)
+        corners = [
+            (pen + dice.whole(0, gap), round(height * dice.between(0.3, 0.7))) for _ in range(5)
+        ]
+        cv2.fillPoly(plane, [cv2.convexHull(pictures.points(corners))], (160,), cv2.LINE_AA)

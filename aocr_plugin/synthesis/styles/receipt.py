@@ -6,8 +6,8 @@ import numpy as np
 from aocr_plugin.synthesis import effects, pictures, surroundings, textures
 from aocr_plugin.synthesis.dice import Dice, Shares
 from aocr_plugin.synthesis.geometry import View, seen
-from aocr_plugin.synthesis.glyphs import Line, Mask, set_line, size_for
-from aocr_plugin.synthesis.pictures import Picture
+from aocr_plugin.synthesis.glyphs import Line, set_line, size_for
+from aocr_plugin.synthesis.pictures import Mask, Picture
 from aocr_plugin.synthesis.styles.base import Style
 from aocr_plugin.synthesis.texts import TextSettings
 
@@ -83,7 +83,7 @@ class Receipt(Style):
         elif printer != "laser" and dice.chance(0.5):
             pattern = textures.cut(dice, width, height)
             kept = np.where(pattern > dice.between(60, 110), 255, 120).astype(np.uint8)
-            mask = cv2.multiply(mask, kept, scale=1 / 255)  # type: ignore[assignment]
+            mask = cv2.multiply(mask, kept, scale=1 / 255)
         paper = 255 if dice.chance(0.55) else round(dice.between(212, 255))
         paper = max(paper, round(ink + self.studio.contrast + 20))
         ground = pictures.flat(width, height, (min(paper, 255),) * 3)
@@ -93,7 +93,9 @@ class Receipt(Style):
             ground = pictures.textured(width, height, (paper - 8,) * 3, dice.between(1, 7), 0, dice)
         picture = pictures.laid(ground, (round(ink),) * 3, mask)
         if dice.chance(0.3):
-            picture = effects.coarsened(picture, dice.between(max(0.45, min(12 / height, 0.9)), 0.95))
+            picture = effects.coarsened(
+                picture, dice.between(max(0.45, min(12 / height, 0.9)), 0.95)
+            )
         elif dice.chance(0.45):
             picture = effects.blurred(picture, dice.between(0.3, 0.9))
         if dice.chance(0.2):
@@ -101,7 +103,7 @@ class Receipt(Style):
         if dice.chance(0.5):
             picture = effects.jpeg(picture, dice.whole(40, 90))
         gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        return cv2.merge((gray, gray, gray))  # type: ignore[return-value]
+        return cv2.merge((gray, gray, gray))
 
 
 def _dotted(mask: Mask, dice: Dice) -> Mask:
@@ -116,7 +118,7 @@ def _dotted(mask: Mask, dice: Dice) -> Mask:
         large[::3, ::3] = dots
     else:
         large[1::3, 2::3] = large[2::3, 1::3] = dots
-    return cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _rastered(width: int, height: int, dice: Dice) -> Picture:
@@ -124,4 +126,4 @@ def _rastered(width: int, height: int, dice: Dice) -> Picture:
     pattern = np.full((height, width), 255, np.uint8)
     pattern[:: dice.whole(2, 3), :: dice.whole(2, 3)] = dice.whole(120, 200)
     pattern[1::3, 1::2] = dice.whole(170, 235)
-    return cv2.merge((pattern, pattern, pattern))  # type: ignore[return-value]
+    return cv2.merge((pattern, pattern, pattern))
