@@ -86,12 +86,14 @@ class GlyphStore:
             font = _opened(file.path, size)
             self._fonts[(file.digest, size)] = font
         picture, (left, top) = font.getmask2(character, "L", anchor="ls")
-        width, height = picture.size
-        mask = np.frombuffer(bytes(picture), np.uint8).reshape(height, width)
-        self._bytes += mask.nbytes + 400
-        if picture.getbbox() is None:
+        self._bytes += picture.size[0] * picture.size[1] + 400
+        inked = picture.getbbox()
+        if inked is None:
             return Glyph(None, 0, 0, font.getlength(character))
-        return Glyph(mask, left, top, font.getlength(character))
+        x0, y0, x1, y1 = inked  # Pillow's picture is as wide as the advance
+        whole = np.frombuffer(bytes(picture), np.uint8).reshape(picture.size[::-1])
+        mask = np.ascontiguousarray(whole[y0:y1, x0:x1])
+        return Glyph(mask, left + x0, top + y0, font.getlength(character))
 
     def __reduce__(self) -> tuple[type["GlyphStore"], tuple[()]]:
         """Goes to another process empty."""
