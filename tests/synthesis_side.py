@@ -46,7 +46,7 @@ def make_font(path: Path, characters: str, family: str, same_case: bool = False)
         key = ord(chr(code).upper()) if same_case else code
         glyphs[name] = glyph(key * 7, key if same_case else code // 32)
     builder.setupGlyf(glyphs)
-    builder.setupHorizontalMetrics({name: (600, 0) for name in order})
+    builder.setupHorizontalMetrics(dict.fromkeys(order, (600, 0)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
     builder.setupNameTable({"familyName": family, "styleName": "Regular"})
     builder.setupOS2(usWeightClass=400)

@@ -29,7 +29,9 @@ def test_punctuation_comes_by_its_share():
     texts = drawn(TextSettings(kinds={"word": 1}, punctuation=0.3, min_length=2))
     marked = np.mean([not text.isalnum() for text in texts])
     assert marked == pytest.approx(0.3, abs=0.03)
-    assert all(text.isalnum() for text in drawn(TextSettings(kinds={"word": 1}, punctuation=0), 500))
+    assert all(
+        text.isalnum() for text in drawn(TextSettings(kinds={"word": 1}, punctuation=0), 500)
+    )
 
 
 @pytest.mark.parametrize("kind", ["word", "number", "code", "random"])

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Draws for one image; the same seed, stream and index give the same draws everywhere.
+    """Draws for one image; the same seed, part and index give the same draws everywhere.
 
     Python's own generator, not NumPy's: of thousands of single draws an image each costs a tenth.
     Nothing but its ``random()`` is used, whose sequence Python promises to keep between versions.
@@ -19,11 +19,11 @@ class Dice:
     Args:
         seed: of the whole set.
         index: of the image.
-        stream: sets of different streams share no image, whatever their seeds.
+        part: of the images; parts share none, whatever their seeds.
     """
 
-    def __init__(self, seed: int, index: int, stream: str = "") -> None:
-        key = hashlib.sha256(f"{seed}/{index}/{stream}".encode()).digest()
+    def __init__(self, seed: int, index: int, part: str = "") -> None:
+        key = hashlib.sha256(f"{seed}/{index}/{part}".encode()).digest()
         self.random = random.Random(int.from_bytes(key, "big")).random
 
     def chance(self, share: float) -> bool:

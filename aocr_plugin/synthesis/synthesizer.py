@@ -36,7 +36,7 @@ class Synthesizer:
     """Draws labelled images.
 
     With the same fonts and versions of the libraries, :meth:`sample` gives the same image for
-    the same seed, index and stream in every process, in whatever order it is asked.
+    the same seed, index and part in every process, in whatever order it is asked.
 
     Args:
         style: name of a style, or the share of each of several.
@@ -87,15 +87,15 @@ class Synthesizer:
                 self.fonts.check(c for c in source.characters if not c.isspace())
             self._sources[name] = source
 
-    def sample(self, seed: int, index: int, stream: str = "") -> Sample:
+    def sample(self, seed: int, index: int, part: str = "training") -> Sample:
         """Returns the image of an index, 0 or more; there is no last.
 
         Args:
             seed: of the set.
             index: of the image in it.
-            stream: name of a part that shares no image with others, such as "validation".
+            part: name of a part of the images; parts share none, such as "validation".
         """
-        dice = Dice(seed, index, stream)
+        dice = Dice(seed, index, part)
         name = self._shares.draw(dice)
         text = self._sources[name].draw(dice)
         image = self._styles[name].draw(text, dice)

@@ -19,16 +19,16 @@ class Vocabulary:
 
     Args:
         words: any number of them.
+        letters: take their letters where a text of one character is wished for.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], letters: bool = False) -> None:
         self._words = list(words)
         self._by_length: dict[int, list[str]] = {}
         for word in words:
             self._by_length.setdefault(len(word), []).append(word)
-        letters = sorted(set("".join(words).lower()))
-        if letters:
-            self._by_length[1] = letters  # for want of words of one letter
+        if letters and words:
+            self._by_length[1] = sorted(set("".join(words).lower()))
 
     def draw(self, dice: Dice, length: int | None) -> str:
         """Returns a word, of that length or of the next that there is; "" if there are none."""

@@ -96,7 +96,7 @@ class TextSource:
         if not self._inked:
             raise ConfigError("the charset has nothing that can be drawn")
         self._kinds, self._cases = Shares(settings.kinds), Shares(settings.cases)
-        self._vocabulary = text_kinds.Vocabulary(self._words())
+        self._vocabulary = text_kinds.Vocabulary(self._words(), not settings.words)
 
     def _words(self) -> list[str]:
         """Returns the words that the charset can spell, in some case."""
