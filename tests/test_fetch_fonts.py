@@ -78,7 +78,7 @@ def test_one_package_that_npm_lacks_does_not_lose_the_others(programs, tmp_path)
 
 def test_a_missing_program_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FontError, match="npm is not installed: .* --no-npm"):
+    with pytest.raises(FontError, match=r"npm is not installed: .* --no-npm"):
         fetching.fetch_npm(["two"], tmp_path, print)
     assert fetch_fonts.main(["--dir", str(tmp_path / "out")]) == 2
     assert "apt-get is not installed: fonts of Debian" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def photographed(picture: Picture, quality: str, dice: Dice) -> Picture:
         least = max(9 / height, 0.28) if poor else max(14 / height, 0.5)
         picture = effects.coarsened(picture, dice.between(min(least, 0.9), 0.95))
     elif form < 0.85:
-        most = min(height / (22 if poor else 34), 3.0)
+        most = min(height / (22 if poor else 40), 2.6)
         picture = effects.blurred(picture, dice.between(0.35, max(0.6, most)))
     elif poor and height > 16:
         picture = effects.smeared(picture, dice.whole(3, 3 + height // 14), dice.between(0, 3))

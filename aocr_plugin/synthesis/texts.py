@@ -36,14 +36,14 @@ class TextSettings:
 
     kinds: Mapping[str, float] = field(
         default_factory=lambda: {
-            "word": 0.74,
-            "number": 0.08,
-            "price": 0.03,
-            "date": 0.02,
+            "word": 0.84,
+            "number": 0.05,
+            "price": 0.02,
+            "date": 0.01,
             "time": 0.01,
-            "code": 0.05,
-            "mixture": 0.03,
-            "random": 0.04,
+            "code": 0.02,
+            "mixture": 0.02,
+            "random": 0.03,
         }
     )
     cases: Mapping[str, float] = field(

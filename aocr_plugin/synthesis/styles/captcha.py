@@ -84,10 +84,10 @@ class Captcha(Style):
         picture = effects.blurred(picture, dice.between(0.3, 0.8))
         y = round(height * dice.between(0.3, 0.7))
         x0, x1 = round(width * dice.between(0.02, 0.15)), round(width * dice.between(0.8, 0.98))
-        for _ in range(dice.whole(1, 3)):
+        for _ in range(dice.whole(1, 2)):
             end = (x1, round(height * dice.between(0.2, 0.8)))
-            cv2.line(picture, (x0, y), end, (0, 0, 0), dice.whole(1, 2), cv2.LINE_AA)
-            x0, y = x0 + dice.whole(0, 12), max(2, y - dice.whole(2, 14))
+            cv2.line(picture, (x0, y), end, (0, 0, 0), dice.pick((1, 1, 1, 2)), cv2.LINE_AA)
+            x0, y = x0 + dice.whole(0, 12), max(2, y - dice.whole(6, 18))
         return picture
 
     def _plain(self, mask: Mask, colourful: bool, dice: Dice) -> Picture:

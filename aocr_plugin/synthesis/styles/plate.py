@@ -6,7 +6,7 @@ The label is the plate's characters; the dash, dot or emblem between their group
 import cv2
 
 from aocr_plugin.synthesis import colours, pictures
-from aocr_plugin.synthesis.camera import QUALITIES, photographed
+from aocr_plugin.synthesis.camera import photographed
 from aocr_plugin.synthesis.colours import Colour
 from aocr_plugin.synthesis.dice import Dice, Shares
 from aocr_plugin.synthesis.font_file import FontFile
@@ -17,6 +17,7 @@ from aocr_plugin.synthesis.styles.base import Style
 from aocr_plugin.synthesis.texts import TextSettings
 
 _FORMATS = Shares({"high": 0.6, "long": 0.2, "cut": 0.2})
+_QUALITIES = Shares({"clean": 0.55, "fair": 0.35, "poor": 0.1})
 _SEPARATORS = Shares({"gap": 0.4, "dash": 0.2, "dot": 0.2, "emblem": 0.2})
 _INKS = ((90, 30, 20), (110, 50, 10), (20, 20, 20), (30, 20, 150), (20, 80, 20), (0, 0, 0))
 
@@ -59,7 +60,7 @@ class Plate(Style):
         if form != "cut" and dice.chance(0.8):
             picture = self._framed(picture, ink, dice)
         picture = tilted(picture, self._view(dice))
-        return photographed(picture, QUALITIES.draw(dice), dice)
+        return photographed(picture, _QUALITIES.draw(dice), dice)
 
     def _view(self, dice: Dice) -> View:
         if dice.chance(0.4):
