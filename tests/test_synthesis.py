@@ -12,7 +12,7 @@ from aocr_plugin.errors import ConfigError, FontError
 from aocr_plugin.synthesis import colours, geometry, styles
 from aocr_plugin.synthesis.dice import Dice, Shares
 from aocr_plugin.synthesis.fonts import find_fonts
-from aocr_plugin.synthesis.glyphs import GlyphStore, set_line
+from aocr_plugin.synthesis.glyphs import Glyph, GlyphStore, set_line
 from aocr_plugin.synthesis.styles import scene
 from aocr_plugin.synthesis.synthesizer import Synthesizer
 from aocr_plugin.synthesis.texts import TextSettings
@@ -21,6 +21,10 @@ from aocr_plugin.synthesis.texts import TextSettings
 @pytest.fixture(scope="module")
 def fonts():
     return few_fonts()
+
+
+def solid(width, height):
+    return Glyph(np.full((height, width), 255, np.uint8), 0, -height, width + 4)
 
 
 def samples(synthesizer, count, seed=0):
@@ -160,6 +164,26 @@ def test_the_text_stays_in_the_picture():
     assert (corners.max(0) < (mask.shape[1], 64)).all()
     assert mask[[0, -1]].max() == 0
     assert mask[:, [0, -1]].max() == 0
+
+
+def test_of_other_text_a_crop_shows_a_part():
+    from aocr_plugin.synthesis import surroundings
+
+    line, other = set_line([solid(20, 30)] * 3), set_line([solid(20, 30)] * 2)
+    sides = surroundings.Sides(True, True, True, True)
+    for index in range(200):
+        plane, box, margins = surroundings.add(
+            line, (0.1, 0.1, 0.1, 0.1), sides, lambda _: other, Dice(0, index)
+        )
+        left, top, right, bottom = (round(edge) for edge in box)
+        np.testing.assert_array_equal(plane[top:bottom, left:right], line.mask)
+        for margin in margins:
+            assert 0.1 < margin <= 1
+        above = plane[top - round(margins[1] * 30) : top]
+        rows = above.any(1).sum()
+        assert 0 < rows <= 16  # not much more than half of a line of 30
+        beside = plane[top:bottom, right : right + round(margins[2] * 30)]
+        assert 0 < beside.any(0).sum() <= 10  # half of a character of 20
 
 
 # ------------------------------------------------------------------ colours

@@ -135,6 +135,36 @@ def test_sheets_show_sets_side_by_side(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_the_tools_run_as_processes(tmp_path):
+    def run(name, *words):
+        command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, words)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    drawn = run("synthesize", "a.lmdb", "--count", "70", "--workers", "2", "--fonts", *FONTS)
+    assert drawn.startswith("a.lmdb: 70 images as lmdb")
+    assert len(read(tmp_path / "a.lmdb")) == 70
+    assert run("contact_sheet", "a.png", "a.lmdb", "--count", "5") == "a.png: 5 images\n"
+    assert "--no-debian" in run("fetch_fonts", "--help")
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_an_error():
+    import multiprocessing
+    import signal
+
+    job = writer.Job(Synthesizer(fonts=find_fonts(FONTS)), count=100_000)
+    found = writer.records(job, 1)
+    next(found)
+    for process in multiprocessing.active_children():
+        os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(ConfigError, match="a drawing process was killed"):
+        for _ in found:
+            pass
+
+
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing():
     job = writer.Job(Synthesizer(fonts=find_fonts(FONTS)), count=300)
     alone = [(r.number, r.label, r.image) for r in writer.records(job, 0)]

@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import cv2
@@ -73,6 +74,9 @@ def records(job: Job, workers: int) -> Iterator[Record]:
     Args:
         job: what is to be drawn.
         workers: processes that draw; 0 draws in this one.
+
+    Raises:
+        ConfigError: a process was killed.
     """
     indices = range(job.first, job.first + job.count)
     if workers < 1:
@@ -90,6 +94,10 @@ def records(job: Job, workers: int) -> Iterator[Record]:
                 span = next(spans, None)
                 if span is not None:
                     waiting.append(pool.submit(_draw, *span))
+        except BrokenProcessPool as error:
+            raise ConfigError(
+                "a drawing process was killed, perhaps for want of memory; try fewer workers"
+            ) from error
         finally:
             for future in waiting:
                 future.cancel()

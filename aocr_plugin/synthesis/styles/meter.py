@@ -25,7 +25,6 @@ _SEGMENTS = {
     "7": "abc",
     "8": "abcdefg",
     "9": "abcdfg",
-    "-": "g",
 }
 """The segments that are on: a at the top, then clockwise to f, g in the middle."""
 
@@ -36,7 +35,7 @@ class Meter(Style):
     texts = TextSettings(
         kinds={"reading": 1.0}, cases={"unchanged": 1.0}, punctuation=0.0, max_length=10
     )
-    only = "0123456789.-"
+    only = "0123456789."
 
     def draw(self, text: str, dice: Dice) -> Picture:
         """Returns a picture of a display [H, W, 3]."""
@@ -87,11 +86,11 @@ class Meter(Style):
         turning = dice.between(-0.28, 0.28) if dice.chance(0.35) else 0.0
         for number, character in enumerate(text):
             if character not in "0123456789":
-                x, y = pen + pitch // 6, (height * 3 // 4 if character == "." else height // 2)
+                x, y = pen + pitch // 6, height * 3 // 4
                 mark = colours.contrasting((20, 20, 20), board, 60)
                 cv2.circle(canvas, (x, y), max(1, pitch // 9), mark, -1, cv2.LINE_AA)
                 pen += pitch // 3
-                after_point = after_point or character == "."
+                after_point = True
                 continue
             back = (40, 30, 170) if after_point and dice.chance(0.9) else wheel
             front = (240, 240, 240) if after_point else ink
