@@ -209,6 +209,24 @@ def test_the_contrast_holds_on_the_grounds_that_are_drawn(fonts, monkeypatch):
     assert np.mean([np.median(difference) for difference in seen]) > 90
 
 
+def test_digits_on_wheels_differ_from_their_drum(fonts, monkeypatch):
+    from aocr_plugin.synthesis.styles import meter
+    from aocr_plugin.synthesis.styles.base import Studio
+
+    seen = []
+
+    def noted(ground, ink, mask):
+        seen.append(abs(colours.luma(ink) - colours.luma(tuple(map(int, ground[0, 0])))))
+        return ground
+
+    monkeypatch.setattr(meter.pictures, "laid", noted)
+    style = meter.Meter(Studio(fonts))
+    for index in range(100):
+        style._wheels("12.345", 40, Dice(0, index))
+    assert len(seen) == 500
+    assert min(seen) > 100
+
+
 # ------------------------------------------------------------------ fonts
 def test_no_font_is_used_for_what_it_lacks(fonts):
     tables = {file.path: set(FT2Font(file.path).get_charmap()) for file in fonts.files}

@@ -17,7 +17,7 @@ from aocr_plugin.synthesis.pictures import Mask
 SIZES = (14, 22, 34, 52, 80, 120)
 """Pixels an em that glyphs are drawn at; what is between is scaled down from the next."""
 _ROOM = 96 << 20  # bytes of pictures that are kept
-_OPEN = 1024  # fonts at a size that are kept open
+_OPEN = 4096  # fonts at a size that are kept open
 
 
 @dataclass(slots=True)

@@ -93,7 +93,7 @@ class Meter(Style):
                 after_point = True
                 continue
             back = (40, 30, 170) if after_point and dice.chance(0.9) else wheel
-            front = (240, 240, 240) if after_point else ink
+            front = ink if back == wheel else (240, 240, 240)
             window = (pitch - 2 * inset, height - 2 * top)
             drum = pictures.flat(*window, back)
             shift = turning if number == len(text) - 1 else dice.near(0, 0.012)
