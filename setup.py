@@ -42,7 +42,14 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["aocr_plugin", "aocr_plugin.*"]),
-    package_data={"aocr_plugin": ["py.typed", "visualization/report_page/*", "serving/page/*"]},
+    package_data={
+        "aocr_plugin": [
+            "py.typed",
+            "visualization/report_page/*",
+            "serving/page/*",
+            "synthesis/words.txt",
+        ]
+    },
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:main"]},
     # What reads images with an exported network, and what prepares data, needs no PyTorch.
@@ -86,6 +93,7 @@ setup(
             "prometheus-client>=0.20",
             "uvicorn[standard]>=0.54,<0.55",
         ],
+        "synthesis": ["fonttools>=4.40", "matplotlib>=3.7"],  # the latter brings a few fonts
         "tensorboard": ["tensorboard>=2.15"],
         "tensorflow": ["tensorflow-cpu>=2.15"],
         "test": [
@@ -95,6 +103,7 @@ setup(
             "captcha>=0.6",
             "fastapi>=0.115",
             "fastapi-offline>=1.7",
+            "fonttools>=4.40",
             "h5py>=3",
             "kubernetes-validate>=1.37",
             "litserve==0.2.19",

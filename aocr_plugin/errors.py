@@ -33,6 +33,10 @@ class ExportError(AOCRError):
     """An export does not read as the checkpoint does."""
 
 
+class FontError(AOCRError):
+    """No font can be found or used for what is to be drawn."""
+
+
 class ImageError(AOCRError):
     """An image is missing, broken or of a form that is not read."""
 

@@ -8,6 +8,7 @@ from aocr_plugin.datasets import (
     record_dataset,
     samplers,
     source_sampler,
+    synthetic_dataset,
 )
 from aocr_plugin.engine import (
     aocr_log,
@@ -54,6 +55,7 @@ __all__ = [
     "source_sampler",
     "stacked_lstm",
     "storage_backend",
+    "synthetic_dataset",
     "test_report",
     "word_score",
 ]

@@ -20,7 +20,7 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.record_samples import read_record_samples
 from aocr_plugin.sifting import Report, policies
 
-_DATASETS = ("AOCRDataset", "AOCRRecordDataset")
+_DATASETS = ("AOCRDataset", "AOCRRecordDataset", "SyntheticDataset")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -46,6 +46,10 @@ def _labels(cfg: Config, letter_case: str) -> Iterator[str]:
 def _labels_of(dataset: dict[str, Any]) -> Iterator[str]:
     """Yields the labels of one dataset config, usable or not."""
     encoding = dataset.get("encoding", "auto")
+    if str(dataset["type"]).endswith("SyntheticDataset"):
+        if dataset.get("charset") is not None:  # else it draws the dictionary's characters
+            yield charset.resolve(dataset["charset"])
+        return
     if str(dataset["type"]).endswith("AOCRRecordDataset"):
         files = find_shards(dataset.get("ann_file", ""), dataset.get("data_root"))
         for file in [files] if isinstance(files, str) else files:

@@ -1,0 +1,1 @@
+"""Labelled images, drawn. Needs no PyTorch."""

@@ -1,0 +1,173 @@
+"""Texts for images: words, numbers, dates, codes and mixtures, by set shares."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aocr_plugin.errors import ConfigError
+from aocr_plugin.synthesis import text_kinds
+from aocr_plugin.synthesis.dice import Dice, Shares
+
+CASES = ("upper", "lower", "title", "mixed", "unchanged")
+PRINTABLE = "".join(map(chr, range(32, 127)))
+_TRIES = 40
+_MARKS = ".,.,!?:;-'"
+_PAIRS = ('"', '"'), ("(", ")"), ("'", "'"), ("[", "]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSettings:
+    """What texts are like.
+
+    Attributes:
+        kinds: share of each kind of text; kinds are the names in ``text_kinds.KINDS``.
+        cases: share of each of :data:`CASES`, for what has letters.
+        punctuation: share of texts that get a mark before, after or around them.
+        min_length: characters, at least.
+        max_length: characters, at most.
+        mean_length: characters in the mean, or None: as long as words of the list are.
+        length_spread: standard deviation, with ``mean_length``.
+        charset: characters that may occur, or None for printable ASCII.
+        words: files of words, one a line; none: the list that comes along.
+
+    Raises:
+        ConfigError: an unknown kind or case, or lengths that contradict each other.
+    """
+
+    kinds: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "word": 0.84,
+            "number": 0.05,
+            "price": 0.02,
+            "date": 0.01,
+            "time": 0.01,
+            "code": 0.02,
+            "mixture": 0.02,
+            "random": 0.03,
+        }
+    )
+    cases: Mapping[str, float] = field(
+        default_factory=lambda: {"upper": 0.5, "title": 0.27, "lower": 0.21, "mixed": 0.02}
+    )
+    punctuation: float = 0.06
+    min_length: int = 1
+    max_length: int = 25
+    mean_length: float | None = None
+    length_spread: float = 2.0
+    charset: str | None = None
+    words: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name, given, known in (
+            ("kinds", self.kinds, tuple(text_kinds.KINDS)),
+            ("cases", self.cases, CASES),
+        ):
+            unknown = set(given) - set(known)
+            if unknown:
+                raise ConfigError(
+                    f"{name}: unknown {', '.join(sorted(unknown))}; there are {', '.join(known)}"
+                )
+            if min(given.values(), default=0) < 0 or not sum(given.values()) > 0:
+                raise ConfigError(f"{name}: shares are 0 or more, and one is above 0")
+        if not 1 <= self.min_length <= self.max_length:
+            raise ConfigError(
+                f"min_length is {self.min_length}, max_length {self.max_length}; it takes "
+                "1 <= min_length <= max_length"
+            )
+        if not 0 <= self.punctuation <= 1:
+            raise ConfigError(f"punctuation is {self.punctuation}; it is a share from 0 to 1")
+
+
+class TextSource:
+    """Draws texts.
+
+    Args:
+        settings: what they are like.
+
+    Raises:
+        ConfigError: a file of words cannot be read or has no usable word.
+    """
+
+    def __init__(self, settings: TextSettings) -> None:
+        self.settings = settings
+        self.characters = settings.charset or PRINTABLE
+        self._allowed = frozenset(self.characters)
+        self._inked = [c for c in self.characters if not c.isspace()]
+        if not self._inked:
+            raise ConfigError("the charset has nothing that can be drawn")
+        self._kinds, self._cases = Shares(settings.kinds), Shares(settings.cases)
+        self._vocabulary = text_kinds.Vocabulary(self._words(), not settings.words)
+
+    def _words(self) -> list[str]:
+        """Returns the words that the charset can spell, in some case."""
+        files = self.settings.words or [str(Path(__file__).with_name("words.txt"))]
+        words: dict[str, None] = {}
+        for name in files:
+            try:
+                lines = Path(name).read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{name}: cannot read the word list ({error})") from error
+            words.update(dict.fromkeys(line.strip() for line in lines))
+        low, high = self.settings.min_length, self.settings.max_length
+        allowed = self._allowed
+        usable = [
+            word
+            for word in words
+            if low <= len(word) <= high
+            and any(allowed.issuperset(form) for form in (word, word.upper(), word.lower()))
+        ]
+        if not usable and self.settings.words:
+            raise ConfigError(
+                f"{', '.join(files)}: no word of {low} to {high} characters that the charset can "
+                "spell; check min_length, max_length and charset"
+            )
+        return usable
+
+    def draw(self, dice: Dice) -> str:
+        """Returns a text; its characters are of the charset and its length within the limits."""
+        settings = self.settings
+        low, high = settings.min_length, settings.max_length
+        for _ in range(_TRIES):
+            length = None
+            if settings.mean_length is not None:
+                wished = round(dice.near(settings.mean_length, settings.length_spread))
+                length = min(max(wished, low), high)
+            text = text_kinds.KINDS[self._kinds.draw(dice)](dice, self._vocabulary, length)
+            text = _CASING[self._cases.draw(dice)](text, dice)
+            if dice.chance(settings.punctuation):
+                text = self._marked(text, dice)
+            if low <= len(text) <= high and self._allowed.issuperset(text) and text.strip():
+                return text
+            for form in (text.upper(), text.lower()):
+                if low <= len(form) <= high and self._allowed.issuperset(form) and form.strip():
+                    return form
+        return dice.text(self._inked, length or dice.whole(low, min(high, low + 7)))
+
+    def _marked(self, text: str, dice: Dice) -> str:
+        """Adds a mark that the charset has, where there is room for it."""
+        if dice.chance(0.2):
+            first, last = dice.pick(_PAIRS)
+            marked = first + text + last
+        elif dice.chance(0.12):
+            marked = dice.pick("#-*&@") + text
+        else:
+            marked = text + dice.pick(_MARKS)
+        fits = len(marked) <= self.settings.max_length and self._allowed.issuperset(marked)
+        return marked if fits else text
+
+
+def _title(text: str, _: Dice) -> str:
+    return " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" "))
+
+
+def _mixed(text: str, dice: Dice) -> str:
+    return "".join(c.upper() if dice.chance(0.5) else c.lower() for c in text)
+
+
+_CASING: dict[str, Callable[[str, Dice], str]] = {
+    "upper": lambda text, _: text.upper(),
+    "lower": lambda text, _: text.lower(),
+    "title": _title,
+    "mixed": _mixed,
+    "unchanged": lambda text, _: text,
+}
