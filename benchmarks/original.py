@@ -74,20 +74,23 @@ def measure(
         finally:
             os.chdir(home)
         _model_folder(Path(weights), folder, python)
-        environment = {**os.environ, "PYTHONPATH": str(Path(checkout).resolve())}
+        paths = [str(Path(checkout).resolve()), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
         begun = time.time()
-        subprocess.run(
+        done = subprocess.run(
             [
                 *(python, "-m", "aocr", "test", records, "--model-dir", name, *flags),
                 *("--log-path", str(folder / "aocr.log")),
             ],
-            check=True,
             cwd=folder,
             env=environment,
             capture_output=True,
+            text=True,
         )
         whole = time.time() - begun
+        if done.returncode:
+            raise SystemExit(f"the original ended with an error:\n{done.stderr[-2000:]}")
         found = [m for m in map(_LINE.search, (folder / "aocr.log").read_text().splitlines()) if m]
     if not found:
         raise SystemExit("the original's log has no line of a step")
