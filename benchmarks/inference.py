@@ -199,7 +199,7 @@ def main() -> None:
                 )
                 runs.setdefault("original", []).append(found)
         sizes = {file: (Path(name) / file) for file, _ in WAYS.values()}
-        mib = {f: p.stat().st_size / 2**20 for f, p in sizes.items() if p.is_file()}
+        mib = {f: _mib(p) for f, p in sizes.items() if p.is_file()}
     table = {
         way: summary(found, labels, runs["pytorch"][0]["texts"]) for way, found in runs.items()
     }
@@ -216,6 +216,13 @@ def main() -> None:
         "ways": table,
     }
     Path(args.out).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _mib(path: Path) -> float:
+    """Returns the size of an export, with the file of weights beside OpenVINO's."""
+    weights = path.with_suffix(".bin")
+    files = [path, weights] if path.suffix == ".xml" else [path]
+    return sum(file.stat().st_size for file in files) / 2**20
 
 
 def summary(found: list[dict[str, Any]], labels: list[str], right: list[str]) -> dict[str, Any]:
