@@ -16,7 +16,7 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
-LEFT_OUT = (".*", "build", "dist", "work_dirs", "demo", "*.egg-info", "__pycache__", "memory:")
+LEFT_OUT = (".*", "build", "dist", "work_dirs", "demo", "*.egg-info", "__pycache__")
 QUICK = {  # as options of a command line
     "train_dataloader.num_workers": 0,
     "train_dataloader.persistent_workers": False,
