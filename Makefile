@@ -21,8 +21,9 @@ types: $(READY)
 unit: $(READY)
 	$(RUN) -m pytest -m 'not slow'
 
+# two at a time, as most of them wait; once more where a busy machine was too slow for a time limit
 slow: $(READY)
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow --numprocesses 2 --dist loadfile --reruns 1
 
 install: $(READY)
 

@@ -117,6 +117,8 @@ setup(
             "prometheus-client>=0.20",
             "pyarrow>=21,<24",
             "pytest>=8",
+            "pytest-rerunfailures>=16",
+            "pytest-xdist>=3.8",
             "rapidocr-onnxruntime==1.4.4; python_version < '3.13'",
             "ray[data]>=2.60",
             "ruff",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, alone
 
 CLOUD = ROOT / "cloud"
 # Without what they ask for beyond this, and beside the environment: theirs may be other versions.
@@ -27,15 +27,16 @@ def tool(name: str, packages: list[str]) -> Path:
     """Returns a folder with these packages, made once, beside the environment; or skips."""
     place = Path(os.environ.get("AOCR_CLOUD_TOOLS", Path(sys.prefix) / "cloud_tools")) / name
     complete = place / "complete.txt"
-    if not complete.exists() or complete.read_text().split() != packages:
-        shutil.rmtree(place, ignore_errors=True)
-        words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
-        done = subprocess.run(
-            [*words, "--target", str(place), *packages], capture_output=True, text=True
-        )
-        if done.returncode:
-            pytest.skip(f"{name} cannot be installed here: {done.stderr[-300:]}")
-        complete.write_text("\n".join(packages))
+    with alone(place):
+        if not complete.exists() or complete.read_text().split() != packages:
+            shutil.rmtree(place, ignore_errors=True)
+            words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+            done = subprocess.run(
+                [*words, "--target", str(place), *packages], capture_output=True, text=True
+            )
+            if done.returncode:
+                pytest.skip(f"{name} cannot be installed here: {done.stderr[-300:]}")
+            complete.write_text("\n".join(packages))
     return place
 
 

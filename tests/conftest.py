@@ -1,7 +1,10 @@
 """Shared fixtures. Tests that need recorded data skip with a reason where it is absent."""
 
+import contextlib
+import fcntl
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -19,6 +22,15 @@ def need(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f"{path.relative_to(DATA)} is not there: set AOCR_TEST_DATA to its folder")
     return path
+
+
+@contextlib.contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Lets one process at a time make a folder; the slow tests run in two."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{place}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(autouse=True)

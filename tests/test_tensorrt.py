@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from conftest import alone
 from exported import kinds, write
 from onnx import TensorProto, helper
 
@@ -105,11 +106,12 @@ def test_what_is_not_listed_is_named(model, words):
 def compiler():
     """The folder of TensorRT-RTX, installed once, beside the environment."""
     cache = Path(os.environ.get("AOCR_TENSORRT_RTX", Path(sys.prefix) / "tensorrt_rtx"))
-    if not (cache / "tensorrt_rtx_bindings").is_dir():
-        words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-        done = subprocess.run([*words, str(cache), *RTX], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"TensorRT-RTX cannot be installed here: {done.stderr[-300:]}")
+    with alone(cache):
+        if not (cache / "tensorrt_rtx_bindings").is_dir():
+            words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+            done = subprocess.run([*words, str(cache), *RTX], capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"TensorRT-RTX cannot be installed here: {done.stderr[-300:]}")
     return cache
 
 
