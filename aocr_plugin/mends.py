@@ -8,9 +8,12 @@ install stays as it is. :func:`apply` runs them once, just before MMOCR is first
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import inspect
 import logging
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -125,6 +128,35 @@ def _gloo_without_cuda() -> bool:
     return True
 
 
+def _stores_of_restarts() -> bool:
+    """Keeps apart what the processes of a restart by torchrun tell each other, on one host.
+
+    Reason: torchrun's store outlives a restart, and PyTorch no longer puts the number of the
+    attempt before the keys. A process that starts sooner than another finds the address that the
+    other had before, and gloo waits for it until its timeout, half an hour. On several hosts each
+    counts restarts for itself, so there it stays as it is.
+    """
+    distributed: Any = importlib.import_module("torch.distributed")
+    if not distributed.is_available():
+        return False
+    rendezvous: Any = importlib.import_module("torch.distributed.rendezvous")
+    create = getattr(rendezvous, "_create_c10d_store", None)
+    if create is None or "PrefixStore" in inspect.getsource(create):
+        return False
+
+    @functools.wraps(create)
+    def create_apart(*args: Any, **kwargs: Any) -> Any:
+        store = create(*args, **kwargs)
+        of_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        if not of_torchrun or os.environ.get("GROUP_WORLD_SIZE") != "1":
+            return store
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        return distributed.PrefixStore(f"attempt_{attempt}", store)
+
+    rendezvous._create_c10d_store = create_apart
+    return True
+
+
 def inferencer_takes_our_loader(module: types.ModuleType) -> None:
     """Lets MMOCR's inferencers read with pipelines that begin with ``LoadAOCRImage``.
 
@@ -158,6 +190,7 @@ _MENDS: dict[str, Callable[[], bool]] = {
     "mmcv-operators": _mmcv_operators,
     "imgaug-numpy": _numpy_names_for_imgaug,
     "gloo-without-cuda": _gloo_without_cuda,
+    "stores-of-restarts": _stores_of_restarts,
 }
 _keep_alive: list[object] = []
 

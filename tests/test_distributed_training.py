@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 from distributed_side import (
     alone,
     largest_difference,
@@ -111,8 +112,7 @@ def test_a_killed_rank_ends_the_job_and_resume_goes_on(tmp_path):
 
 
 def test_torchrun_restarts_and_goes_on_from_the_checkpoint(tmp_path):
-    """On a busy machine gloo can wait for itself; the timeout makes that one restart more."""
-    options = (HALF, "train_cfg.max_iters=40", "env_cfg.dist_cfg.timeout=60")
+    options = (HALF, "train_cfg.max_iters=40")
     line = train_line(set_once(), tmp_path, *options, flags=(*MANY, "--resume"))
     torchrun = torchrun_line("--max-restarts=3")
     process, _ = start_and_kill([*torchrun, *line], tmp_path / "iter_4.pth")
@@ -120,3 +120,35 @@ def test_torchrun_restarts_and_goes_on_from_the_checkpoint(tmp_path):
     assert process.returncode == 0, said
     assert "no checkpoint in" in said and "resumed epoch: 0, iter: " in said
     assert torch.load(tmp_path / "iter_40.pth", weights_only=True)["meta"]["iter"] == 40
+
+
+RESTARTED = """
+import os, signal, sys, time
+sys.path.insert(0, {root!r})
+from aocr_plugin import mends
+mends.apply()
+import torch.distributed as dist
+if os.environ["RANK"] == {late!r}:
+    time.sleep(4)
+dist.init_process_group("gloo")
+dist.barrier()
+attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+if attempt == "0" and dist.get_rank() == 1:
+    os.kill(os.getpid(), signal.SIGKILL)
+dist.barrier()
+os.write(1, f"attempt {{attempt}} of {{dist.get_rank()}} is through\\n".encode())
+"""
+
+
+@pytest.mark.parametrize("late", ["0", "1"])
+def test_a_restart_does_not_look_for_addresses_of_before(late, tmp_path):
+    """With PyTorch 2.13 alone whoever comes first waits at the other's old address for ever."""
+    script = tmp_path / "restarted.py"
+    script.write_text(RESTARTED.format(root=str(ROOT), late=late))
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*line, "--max-restarts=1", str(script)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for rank in (0, 1):
+        assert f"attempt 1 of {rank} is through" in done.stdout
