@@ -69,6 +69,8 @@ sys.modules["mmcv.ops"] = types.ModuleType("mmcv.ops")
 sys.modules["torchvision"] = types.ModuleType("torchvision")
 import torch
 torch._C._cuda_setDevice = None
+import importlib
+del importlib.import_module("torch.distributed.rendezvous")._create_c10d_store
 from aocr_plugin import mends
 print(mends.apply(), mends.apply())
 """
