@@ -20,7 +20,6 @@ drawn = dict(
 model = dict(decoder=dict(dictionary=dictionary))
 train_dataloader = dict(
     num_workers=2,
-    batch_sampler=dict(pool=1),  # widths are not known before an image is drawn
     dataset=dict(drawn, _delete_=True, pipeline=_base_.train_pipeline),
 )
 val_dataloader = dict(

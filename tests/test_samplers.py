@@ -2,6 +2,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from torch.utils.data import ConcatDataset
 
 import aocr_plugin  # noqa: F401
 
@@ -69,6 +70,32 @@ def test_a_finite_sampler_gives_its_last_batch_too():
     sampler.dataset = sampler.data_source
     drawn = list(batches(sampler, batch_size=4, pool=2))
     assert sorted(i for batch in drawn for i in batch) == list(range(10))
+
+
+def test_widths_that_are_made_one_by_one_are_sorted_too_and_not_made_for_what_is_passed_over():
+    class Costly(Lines):
+        asked = 0
+
+        def aspect_ratios(self):
+            outer = self
+
+            class Ratios:
+                def __len__(self):
+                    return len(outer)
+
+                def __getitem__(self, index):
+                    outer.asked += 1
+                    return float(outer.ratios[index])
+
+            return Ratios()
+
+    ratios = np.random.default_rng(0).uniform(1, 10, 60)
+    whole = list(islice(batches(endless(Lines(ratios)), batch_size=4, pool=3), 15))
+    costly = Costly(ratios)
+    assert list(islice(batches(endless(costly), batch_size=4, pool=3, start=9), 6)) == whole[9:]
+    assert costly.asked == 24
+    both = ConcatDataset([Costly(ratios[:20]), Lines(ratios[20:])])
+    assert list(islice(batches(endless(both), batch_size=4, pool=3), 15)) == whole
 
 
 def test_a_dataset_without_widths_is_named():

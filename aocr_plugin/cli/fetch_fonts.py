@@ -1,4 +1,4 @@
-"""Fetches free fonts for made-up images: ``tools/fetch_fonts.py``. No PyTorch."""
+"""Fetches free fonts and words for made-up images: ``tools/fetch_fonts.py``. No PyTorch."""
 
 import argparse
 import sys
@@ -13,8 +13,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="fetch_fonts.py",
-        description="Fetches free fonts with Latin letters from Debian's and npm's packages into a "
-        "folder where tools/synthesize.py finds them; no root is needed and nothing is installed. "
+        description="Fetches free fonts with Latin letters from Debian's and npm's packages, and a "
+        "list of English words from Debian's, into a folder where tools/synthesize.py finds them; "
+        "no root is needed and nothing is installed. "
         "licences.tsv in the folder says under which licence each comes.",
     )
     parser.add_argument("--dir", default=str(fonts.OWN_FOLDER), help="where to (%(default)s)")
@@ -33,13 +34,15 @@ def fetch(args: argparse.Namespace) -> int:
     folder = Path(args.dir).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[fetching.Row] = []
+    words: list[fetching.Row] = []
     if not args.no_debian:
         rows += fetching.fetch_debian(font_packages.DEBIAN, folder, print)
+        words = fetching.fetch_words(font_packages.WORDS, folder / fonts.OWN_WORDS, print)
     if not args.no_npm:
         rows += fetching.fetch_npm(font_packages.NPM, folder, print)
     if not rows:
         raise FontError("no package could be fetched: is there a network, are there mirrors?")
-    table = fetching.write_licences(rows, folder)
+    table = fetching.write_licences([*rows, *words], folder)
     print(f"{folder}: {sum(row[3] for row in rows)} fonts of {len(rows)} packages; {table}")
     return 0
 

@@ -60,7 +60,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     look.add_argument("--fonts", nargs="+", metavar="PATH", help="folders or files of fonts")
     text = parser.add_argument_group("texts (default: as the style has them)")
     text.add_argument("--charset", help="'chars:ABC', 'file:PATH', " + ", ".join(charset.NAMED))
-    text.add_argument("--words", nargs="+", metavar="FILE", help="words to draw, one a line")
+    text.add_argument(
+        "--words",
+        nargs="+",
+        metavar="FILE",
+        help="lists of words, one a line; or 'common', 'english' (of tools/fetch_fonts.py)",
+    )
     kinds, cases = ", ".join(text_kinds.KINDS), ", ".join(texts.CASES)
     text.add_argument("--kinds", nargs="+", metavar="KIND=SHARE", help=kinds)
     text.add_argument("--cases", nargs="+", metavar="CASE=SHARE", help=cases)

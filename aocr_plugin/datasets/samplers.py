@@ -1,13 +1,14 @@
 """Endless shuffling that can be resumed anywhere, and batches of similar width."""
 
-from collections.abc import Iterator, Sized
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence, Sized
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmocr.registry import DATA_SAMPLERS
-from numpy.typing import NDArray
 from torch.utils.data import BatchSampler, Sampler
 
 
@@ -60,8 +61,8 @@ class WidthBatchSampler(BatchSampler):
     ``batch_size`` times their number, so all work on images of similar width at a time.
 
     Args:
-        sampler: gives indices; its dataset has ``aspect_ratios()`` (or is a ``ConcatDataset`` of
-            such). With several ranks, one without ``everyone()`` gives each its own batches.
+        sampler: gives indices; its dataset has ``aspect_ratios()``, a sequence of numbers (or is a
+            ``ConcatDataset`` of such). With several ranks, one without ``everyone()`` gives each its own batches.
         batch_size: images a batch, on each rank.
         pool: batches in a pool. 1: plain batches, nothing is sorted.
         start: batches to pass over at the beginning, for resuming.
@@ -73,10 +74,10 @@ class WidthBatchSampler(BatchSampler):
         super().__init__(sampler, batch_size, drop_last=False)
         self.pool = pool
         self.start = start
-        self._ratios: NDArray[np.float32] | None = None
+        self._ratios: Sequence[float] | None = None
         if pool > 1:
             self._ratios = _aspect_ratios(sampler.dataset)  # type: ignore[attr-defined]
-            if np.ptp(self._ratios) < 0.02 * float(np.max(self._ratios)):
+            if isinstance(self._ratios, np.ndarray) and _alike(self._ratios):
                 self._ratios = None
 
     def _batches(self) -> Iterator[list[int]]:
@@ -89,37 +90,73 @@ class WidthBatchSampler(BatchSampler):
         whole = self.batch_size * ranks
         size = whole * (1 if self._ratios is None else self.pool)
         pool: list[int] = []
+        skip = self.start
         for index in everyone() if everyone else self.sampler:
             pool.append(index)
             if len(pool) == size:
-                yield from (batch[rank::ranks] for batch in self._cut(pool, whole, generator))
+                batches = self._cut(pool, whole, generator, skip)
+                skip -= min(skip, -(-size // whole))
+                yield from (batch[rank::ranks] for batch in batches)
                 pool = []
         if pool:
-            yield from (batch[rank::ranks] for batch in self._cut(pool, whole, generator))
+            batches = self._cut(pool, whole, generator, skip)
+            yield from (batch[rank::ranks] for batch in batches)
 
-    def _cut(self, pool: list[int], size: int, generator: np.random.Generator) -> list[list[int]]:
-        if self._ratios is None:
-            return [pool]
-        pool = sorted(pool, key=self._ratios.__getitem__)
-        batches = [pool[i : i + size] for i in range(0, len(pool), size)]
-        return [batches[i] for i in generator.permutation(len(batches))]
+    def _cut(
+        self, pool: list[int], size: int, generator: np.random.Generator, skip: int
+    ) -> list[list[int]]:
+        """Cuts a pool into batches, less the first ``skip``."""
+        count = -(-len(pool) // size)
+        order = range(count) if self._ratios is None else generator.permutation(count)
+        if skip >= count:  # widths may be costly: none is looked up for what is passed over
+            return []
+        if self._ratios is not None:
+            pool = sorted(pool, key=self._ratios.__getitem__)
+        return [pool[i * size : (i + 1) * size] for i in order][skip:]
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yields lists of indices."""
-        for number, batch in enumerate(self._batches()):
-            if number >= self.start:
-                yield batch
+        yield from self._batches()
 
 
-def _aspect_ratios(dataset: Any) -> NDArray[np.float32]:
+def _alike(ratios: Any) -> bool:
+    """Whether sorting by width would gain nothing."""
+    return bool(np.ptp(ratios) < 0.02 * float(np.max(ratios)))
+
+
+class _Joined(Sequence[float]):
+    """Sequences one after the other, as one.
+
+    Args:
+        parts: the sequences.
+    """
+
+    def __init__(self, parts: Sequence[Sequence[float]]) -> None:
+        self.parts = parts
+        self._starts = [0, *accumulate(map(len, parts))]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: Any) -> Any:
+        """Returns one number."""
+        part = bisect_right(self._starts, index) - 1
+        return self.parts[part][index - self._starts[part]]
+
+
+def _aspect_ratios(dataset: Any) -> Sequence[float]:
     """Gathers the aspect ratios of a dataset or of the parts of a ``ConcatDataset``."""
+    parts: list[Sequence[float]] = []
     if hasattr(dataset, "datasets"):
-        return np.concatenate([_aspect_ratios(part) for part in dataset.datasets])
-    if hasattr(dataset, "times") and hasattr(dataset, "dataset"):  # RepeatDataset
-        return np.tile(_aspect_ratios(dataset.dataset), dataset.times)
-    if not hasattr(dataset, "aspect_ratios"):
+        parts = [_aspect_ratios(part) for part in dataset.datasets]
+    elif hasattr(dataset, "times") and hasattr(dataset, "dataset"):  # RepeatDataset
+        parts = [_aspect_ratios(dataset.dataset)] * dataset.times
+    elif not hasattr(dataset, "aspect_ratios"):
         raise TypeError(
             f"{type(dataset).__name__} has no aspect_ratios(); set the batch sampler's pool to 1"
         )
-    ratios: NDArray[np.float32] = dataset.aspect_ratios()
-    return ratios
+    else:
+        ratios: Sequence[float] = dataset.aspect_ratios()
+        return ratios
+    whole = all(isinstance(part, np.ndarray) for part in parts)
+    return np.concatenate(parts) if whole else _Joined(parts)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Fetches free fonts by the ordinary clients of Debian and npm into a folder, without root."""
+"""Fetches free fonts and words by Debian's and npm's own clients into a folder, without root."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _WEIGHTS = re.compile(r".*-latin-(400-normal|700-normal|400-italic)\.woff2?$")
 _LICENCE = re.compile(r"^License:\s*(\S.*)$", re.MULTILINE)
 
 Row = tuple[str, str, str, int]
-"""Package, version, licence and number of font files."""
+"""Package, version, licence and number of fonts or words."""
 
 
 def fetch_debian(names: Iterable[str], folder: Path, say: Callable[[str], None]) -> list[Row]:
@@ -29,20 +29,36 @@ def fetch_debian(names: Iterable[str], folder: Path, say: Callable[[str], None])
     rows = []
     for name in names:
         with tempfile.TemporaryDirectory() as place:
-            if not _run(["apt-get", "download", name], place):
-                say(f"{name}: apt-get has no such package; skipped (is 'apt-get update' needed?)")
+            version = _unpacked(name, place, say)
+            if version is None:
                 continue
-            archive = next(Path(place).glob("*.deb"))
-            _run(["dpkg-deb", "-x", str(archive), "tree"], place)
-            found = _take(Path(place, "tree").rglob("*.[to]tf"), folder / "debian" / name)
-            about = Path(place, "tree/usr/share/doc", name, "copyright")
-            text = about.read_text(errors="replace") if about.is_file() else ""
-            licence = ", ".join(sorted(set(_LICENCE.findall(text)))) or "see its copyright file"
-            if about.is_file() and found:
-                shutil.copy(about, folder / "debian" / name / "copyright")
-            rows.append((name, archive.name.split("_")[1], licence, found))
+            target = folder / "debian" / name
+            found = _take(Path(place, "tree").rglob("*.[to]tf"), target)
+            rows.append((name, version, _licence(name, place, target), found))
             say(f"{name}: {found} fonts")
     return rows
+
+
+def fetch_words(name: str, target: Path, say: Callable[[str], None]) -> list[Row]:
+    """Downloads a Debian package with a word list and writes its words, one a line, to ``target``.
+
+    Forms with an apostrophe and words of one letter are left out.
+
+    Raises:
+        FontError: there is no apt-get.
+    """
+    _need("apt-get", "the word list of a Debian package needs a Debian system; use --no-debian")
+    with tempfile.TemporaryDirectory() as place:
+        version = _unpacked(name, place, say)
+        if version is None:
+            return []
+        lists = [f for f in Path(place, "tree/usr/share/dict").iterdir() if not f.is_symlink()]
+        words = {word for file in lists for word in file.read_text(encoding="utf-8").split()}
+        kept = sorted(word for word in words if len(word) > 1 and "'" not in word)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        say(f"{name}: {len(kept)} words")
+        return [(name, version, _licence(name, place, target.parent), len(kept))]
 
 
 def fetch_npm(names: Sequence[str], folder: Path, say: Callable[[str], None]) -> list[Row]:
@@ -77,9 +93,30 @@ def fetch_npm(names: Sequence[str], folder: Path, say: Callable[[str], None]) ->
 def write_licences(rows: Iterable[Row], folder: Path) -> Path:
     """Writes the table of packages, versions and licences; returns its path."""
     path = folder / "licences.tsv"
-    lines = ["package\tversion\tlicence\tfonts", *("\t".join(map(str, row)) for row in rows)]
+    lines = ["package\tversion\tlicence\tnumber", *("\t".join(map(str, row)) for row in rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _unpacked(name: str, place: str, say: Callable[[str], None]) -> str | None:
+    """Unpacks a Debian package into ``place/tree``; returns its version, None without it."""
+    if not _run(["apt-get", "download", name], place):
+        say(f"{name}: apt-get has no such package; skipped (is 'apt-get update' needed?)")
+        return None
+    archive = next(Path(place).glob("*.deb"))
+    _run(["dpkg-deb", "-x", str(archive), "tree"], place)
+    return archive.name.split("_")[1]
+
+
+def _licence(name: str, place: str, target: Path) -> str:
+    """Copies an unpacked package's copyright file to ``target``; returns the licences it names."""
+    about = Path(place, "tree/usr/share/doc", name, "copyright")
+    if not about.is_file():
+        return "see its copyright file"
+    if target.is_dir():
+        shutil.copy(about, target / "copyright")
+    found = sorted(set(_LICENCE.findall(about.read_text(errors="replace"))))
+    return ", ".join(found) or "see its copyright file"
 
 
 def _need(program: str, mend: str) -> None:

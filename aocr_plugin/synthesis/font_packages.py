@@ -1,4 +1,4 @@
-"""Free fonts by the packages that carry them; ``tools/fetch_fonts.py`` fetches them."""
+"""Free fonts and words by their packages; ``tools/fetch_fonts.py`` fetches them."""
 
 DEBIAN = """
 fonts-3270 fonts-adf-accanthis fonts-adf-baskervald fonts-adf-berenis fonts-adf-gillius
@@ -45,3 +45,6 @@ signika silkscreen source-code-pro space-mono special-elite squada-one staatlich
 teko titan-one titillium-web ubuntu ubuntu-condensed ultra vt323 work-sans yellowtail zilla-slab
 """.split()
 """Packages ``@fontsource/NAME``."""
+
+WORDS = "wamerican"
+"""Debian package of English words, names among them."""

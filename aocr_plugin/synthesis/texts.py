@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.synthesis import text_kinds
+from aocr_plugin.synthesis import fonts, text_kinds
 from aocr_plugin.synthesis.dice import Dice, Shares
 
 CASES = ("upper", "lower", "title", "mixed", "unchanged")
 PRINTABLE = "".join(map(chr, range(32, 127)))
 _TRIES = 40
 _MARKS = ".,.,!?:;-'"
+_LISTS = {
+    "common": Path(__file__).with_name("words.txt"),
+    "english": fonts.OWN_FOLDER / fonts.OWN_WORDS,
+}
 _PAIRS = ('"', '"'), ("(", ")"), ("'", "'"), ("[", "]")
 
 
@@ -28,7 +32,9 @@ class TextSettings:
         mean_length: characters in the mean, or None: as long as words of the list are.
         length_spread: standard deviation, with ``mean_length``.
         charset: characters that may occur, or None for printable ASCII.
-        words: files of words, one a line; none: the list that comes along.
+        words: lists of words: files, one word a line, "common" (the 5,600 that come along) or
+            "english" (the 70,000 that ``tools/fetch_fonts.py`` fetches). Each list is used as
+            often as the others, whatever its length. None: the common ones.
 
     Raises:
         ConfigError: an unknown kind or case, or lengths that contradict each other.
@@ -96,32 +102,41 @@ class TextSource:
         if not self._inked:
             raise ConfigError("the charset has nothing that can be drawn")
         self._kinds, self._cases = Shares(settings.kinds), Shares(settings.cases)
-        self._vocabulary = text_kinds.Vocabulary(self._words(), not settings.words)
+        lists = settings.words or ["common"]
+        self._vocabularies = [
+            text_kinds.Vocabulary(words, name in _LISTS)
+            for name in lists
+            if (words := self._usable(name))
+        ]
+        if not self._vocabularies:
+            if settings.words:
+                raise ConfigError(
+                    f"{', '.join(lists)}: no word of {settings.min_length} to "
+                    f"{settings.max_length} characters that the charset can spell; check "
+                    "min_length, max_length and charset"
+                )
+            self._vocabularies = [text_kinds.Vocabulary([])]
 
-    def _words(self) -> list[str]:
-        """Returns the words that the charset can spell, in some case."""
-        files = self.settings.words or [str(Path(__file__).with_name("words.txt"))]
-        words: dict[str, None] = {}
-        for name in files:
-            try:
-                lines = Path(name).read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{name}: cannot read the word list ({error})") from error
-            words.update(dict.fromkeys(line.strip() for line in lines))
+    def _usable(self, name: str) -> list[str]:
+        """Returns the words of a list that the charset can spell, in some case.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        path = _LISTS.get(name, Path(name))
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            mend = "; tools/fetch_fonts.py fetches it" if name == "english" else ""
+            raise ConfigError(f"{path}: cannot read the word list ({error}){mend}") from error
         low, high = self.settings.min_length, self.settings.max_length
         allowed = self._allowed
-        usable = [
+        return [
             word
-            for word in words
+            for word in dict.fromkeys(line.strip() for line in lines)
             if low <= len(word) <= high
             and any(allowed.issuperset(form) for form in (word, word.upper(), word.lower()))
         ]
-        if not usable and self.settings.words:
-            raise ConfigError(
-                f"{', '.join(files)}: no word of {low} to {high} characters that the charset can "
-                "spell; check min_length, max_length and charset"
-            )
-        return usable
 
     def draw(self, dice: Dice) -> str:
         """Returns a text; its characters are of the charset and its length within the limits."""
@@ -132,7 +147,10 @@ class TextSource:
             if settings.mean_length is not None:
                 wished = round(dice.near(settings.mean_length, settings.length_spread))
                 length = min(max(wished, low), high)
-            text = text_kinds.KINDS[self._kinds.draw(dice)](dice, self._vocabulary, length)
+            words = self._vocabularies[0]
+            if len(self._vocabularies) > 1:
+                words = dice.pick(self._vocabularies)
+            text = text_kinds.KINDS[self._kinds.draw(dice)](dice, words, length)
             text = _CASING[self._cases.draw(dice)](text, dice)
             if dice.chance(settings.punctuation):
                 text = self._marked(text, dice)
