@@ -48,6 +48,7 @@ setup(
             "visualization/report_page/*",
             "serving/page/*",
             "synthesis/words.txt",
+            "weights/*",
         ]
     },
     cmdclass={"build_py": BuildWithConfigs},

@@ -3,10 +3,10 @@
     python benchmarks/accuracy.py --data DATA --model NAME=FILE --peers tesseract rapidocr_v4
 
 DATA is a folder of sets, each with ``annotations-testing.txt`` (or, where a set is for testing
-alone, ``annotations.txt``). Models are checkpoints or exports; peers are those of ``readers.py``.
-Two protocols: that of the field, which compares digits and the 26 letters in lower case and
-nothing else (an image whose label has none of them is not counted), and the strict one, in which
-every character counts.
+alone, ``annotations.txt``); the set ``printed`` is drawn on the spot, see ``printed.py``. Models
+are checkpoints or exports; peers are those of ``readers.py``. Two protocols: that of the field,
+which compares digits and the 26 letters in lower case and nothing else (an image whose label has
+none of them is not counted), and the strict one, in which every character counts.
 
 A table goes to standard output, all figures to ``benchmarks/results/accuracy.json``, and of each
 model the longest words that it reads most wrongly to ``--worst DIR/NAME.png``. The figures that
@@ -17,12 +17,14 @@ import argparse
 import json
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from printed import draw_set  # noqa: E402
 from readers import READERS, Reader  # noqa: E402
 
 from aocr_plugin.annotations import read  # noqa: E402
@@ -107,7 +109,11 @@ def main() -> None:
         if not file:
             raise SystemExit(f"--model {entry}: give NAME=FILE")
         openers[name] = lambda file=file: model_reader(file)
-    sets = {name: load(Path(args.data) / name) for name in args.sets}
+    drawn = tempfile.TemporaryDirectory()
+    sets = {
+        name: draw_set(Path(drawn.name)) if name == "printed" else load(Path(args.data) / name)
+        for name in args.sets
+    }
     found: dict[str, dict[str, dict[str, float]]] = {}
     for reader, open_reader in openers.items():
         try:

@@ -1,11 +1,12 @@
-"""The recogniser that comes with the package: English words, numbers and codes on signs and screens.
+"""The recogniser that comes with the package: English words, numbers and codes on signs.
 
 Learnt from drawn images alone, so nobody's licence holds for its weights. Fonts and words are those
 of ``tools/fetch_fonts.py``. As the time at hand decides how long it trains, the learning rate stays
 high until one says stop; ``aocr_english_end.py`` then lets it fall to nothing:
 
-    python tools/train.py configs/aocr_english.py            # again with --resume, as often as wanted
-    python tools/train.py configs/aocr_english_end.py --finetune work_dirs/aocr_english/last.pth
+    python tools/train.py configs/aocr_english.py      # with --resume as often as wanted
+    python tools/train.py configs/aocr_english_end.py --finetune work_dirs/aocr_english/best.pth
+    python tools/train.py configs/mine.py --finetune english    # your data, from these weights
 """
 
 _base_ = ["aocr_synthetic.py"]

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 
-from aocr_plugin import storage
+from aocr_plugin import storage, weights
 from aocr_plugin.batch import destination, job, manifest, parts, reader
 from aocr_plugin.batch import source as sources
 from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded, whole_from
@@ -38,7 +38,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "file, JSON Lines, TFRecord or Parquet file, LMDB",
     )
     parser.add_argument("dest", help="folder or store's prefix that the parts go to")
-    parser.add_argument("--model", required=True, help=".pth, .onnx or .xml; a path or URL")
+    parser.add_argument(
+        "--model",
+        default=weights.DEFAULT,
+        help=".pth, .onnx or .xml, a path or URL; default: the one that comes along, English words",
+    )
     parser.add_argument(
         "--format", choices=parts.FORMATS, default="parquet", help="of parts (parquet)"
     )
@@ -77,7 +81,9 @@ def predict(args: argparse.Namespace) -> int:
     job.import_ray()  # before anything is written
     device = args.device or "cpu"
     gpus = args.gpus if args.gpus is not None else float(device.startswith("cuda"))
-    model, dest = storage.absolute(args.model), storage.absolute(args.dest)
+    suffix = ".pth" if args.runtime == "pytorch" or device != "cpu" else ".onnx"
+    model = storage.absolute(str(weights.resolve(args.model, suffix)))
+    dest = storage.absolute(args.dest)
     given = storage.absolute(args.source).rstrip("/") or "/"
     if f"{dest}/".startswith(f"{given}/") and storage.kind(given) == "directory":
         raise ConfigError(f"{dest} is in the source {given}; give a folder outside of it")

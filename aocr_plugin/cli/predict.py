@@ -34,7 +34,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         prog="predict.py",
         description="Reads the text in images. Everything else is in the checkpoint.",
     )
-    parser.add_argument("checkpoint", help="checkpoint of tools/train.py, e.g. best.pth")
+    parser.add_argument(
+        "checkpoint",
+        help="checkpoint of tools/train.py, e.g. best.pth, an export of it, or 'english', the "
+        "recogniser that comes along",
+    )
     parser.add_argument(
         "sources",
         nargs="+",

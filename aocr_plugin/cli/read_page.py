@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from aocr_plugin import weights
 from aocr_plugin.atomic import write_atomically
 from aocr_plugin.cli.common import (
     EXIT_USER_ERROR,
@@ -30,7 +31,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "NAME.png, the page with what was found drawn in, for each.",
     )
     parser.add_argument("pages", nargs="+", metavar="PHOTO|DIR|GLOB", help="images of pages")
-    parser.add_argument("--model", required=True, help="of the recogniser: .pth, .onnx or .xml")
+    parser.add_argument(
+        "--model",
+        default=weights.DEFAULT,
+        help="of the recogniser: .pth, .onnx or .xml; default: the one that comes along, for "
+        "English words",
+    )
     parser.add_argument("--out", default="read", metavar="DIR", help="folder to write to (read)")
     parser.add_argument("--json", action="store_true", help="print JSON, a page a line, not text")
     parser.add_argument(

@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description="Answers TensorFlow Serving's REST and the Open Inference Protocol v2, with "
         "a page to try at /, the interface's description at /docs and metrics at /metrics.",
     )
-    parser.add_argument("model", help="a checkpoint (.pth) or an export (.onnx, .xml)")
+    parser.add_argument("model", help="a checkpoint (.pth), an export (.onnx, .xml) or 'english'")
     parser.add_argument("--name", type=_name, default="aocr", help="of the model (aocr)")
     parser.add_argument("--version", type=whole_from(0), default=1, help="of the model (1)")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is every address (127.0.0.1)")

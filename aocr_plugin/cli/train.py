@@ -31,9 +31,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--finetune",
         metavar="WEIGHTS",
-        help="begin a new run with this checkpoint's weights: what fits is kept, the output layer "
-        "is mapped by character where the charset is another; with --resume only where there is no "
-        "run to go on with",
+        help="begin a new run with this checkpoint's weights ('english': those that come along): "
+        "what fits is kept, the output layer is mapped by character where the charset is another; "
+        "with --resume only where there is no run to go on with",
     )
     parser.add_argument(
         "--amp",

@@ -62,7 +62,8 @@ class WidthBatchSampler(BatchSampler):
 
     Args:
         sampler: gives indices; its dataset has ``aspect_ratios()``, a sequence of numbers (or is a
-            ``ConcatDataset`` of such). With several ranks, one without ``everyone()`` gives each its own batches.
+            ``ConcatDataset`` of such). With several ranks, one without ``everyone()`` gives each
+            its own batches.
         batch_size: images a batch, on each rank.
         pool: batches in a pool. 1: plain batches, nothing is sorted.
         start: batches to pass over at the beginning, for resuming.

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from aocr_plugin import storage
+from aocr_plugin import storage, weights
 from aocr_plugin.engine.description import FORMAT, checked
 from aocr_plugin.errors import CheckpointError
 
@@ -17,14 +17,14 @@ _STEP = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
 
 
 def local(path: str | Path) -> Path:
-    """Returns a checkpoint's path; one in an object store is fetched.
+    """Returns a checkpoint's path; one in an object store is fetched, one that comes along named.
 
     Raises:
         CheckpointError: it is missing.
         StorageError: its store cannot be used.
     """
     try:
-        found = storage.local_copy(path)
+        found = storage.local_copy(weights.resolve(path))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint in the store") from error
     if not found.is_file():

@@ -4,11 +4,13 @@ Imports PyTorch and MMOCR for a checkpoint alone; an exported file is read witho
 """
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, overload
 
 from numpy.typing import NDArray
 
+from aocr_plugin import weights
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.loading import SINGLE, ImageLike, load_bytes
 from aocr_plugin.inference.prediction import Hypothesis, Prediction
@@ -50,7 +52,9 @@ class Recognizer:
 
     Args:
         model: a ``.pth`` file of ``tools/train.py``, a ``.onnx`` or ``.xml`` file of
-            ``tools/export.py``.
+            ``tools/export.py``, or the name of a recogniser that comes with the package; by
+            default the one for English words. Of a name, what is asked for decides between
+            checkpoint and export: ONNX Runtime where it is installed and will do.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU where there is one (PyTorch) or the CPU.
         batch_size: images read at once; they are sorted by width first.
         attention: keep the attention weights in the predictions.
@@ -78,7 +82,7 @@ class Recognizer:
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path = weights.DEFAULT,
         *,
         device: str | None = None,
         batch_size: int = 32,
@@ -99,6 +103,13 @@ class Recognizer:
         self.batch_size = batch_size
         search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
         search |= {"allowed": allowed, "pattern": pattern, "length": length}
+        for_pytorch = compiled or any(value is not None for value in search.values())
+        for_pytorch = for_pytorch or (device or "cpu") != "cpu"
+        if runtime is None and not for_pytorch:
+            for_pytorch = find_spec("onnxruntime") is None
+        model = weights.resolve(
+            model, ".pth" if runtime == "pytorch" or (runtime is None and for_pytorch) else ".onnx"
+        )
         own = _BY_SUFFIX.get(Path(str(model)).suffix.lower(), "pytorch")
         runtime = runtime or own
         if runtime not in RUNTIMES:

@@ -7,7 +7,7 @@ not train what one does with the doubled batch.
 PyTorch's own kernels add up a channels-last batch number by number in float32: on images with large
 even areas their mean and variance are wrong in the fourth digit, by how much depends on the number
 of images, and the gradients, through ReLU and max-pooling, in the second. So in float32 the layers
-here add up pairwise, in one process too.
+here hand those kernels a few images at a time and add up their sums in float64, in one process too.
 
 Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015); statistics and
 normalisation are PyTorch's own kernels where these are exact.
@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 Norm = nn.modules.batchnorm._BatchNorm
+_AT_ONCE = 4096  # values of a channel that a kernel adds up
 
 
 def _ranks() -> int:
@@ -27,11 +28,14 @@ def _ranks() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def _rows(x: Tensor) -> Tensor | None:
-    """Returns [N, C, H, W] as rows [N H W, C], or None where PyTorch's sums are exact enough."""
-    if x.dim() != 4 or x.dtype != torch.float32 or x.is_cuda or x.is_contiguous():
-        return None
-    return x.permute(0, 2, 3, 1).reshape(-1, x.size(1))
+def _inexact(x: Tensor) -> bool:
+    """Whether PyTorch's sums over [N, C, ...] are those that are wrong in the fourth digit."""
+    return x.dim() == 4 and x.dtype == torch.float32 and not x.is_cuda and not x.is_contiguous()
+
+
+def _images_at_once(x: Tensor) -> int:
+    """Returns how many images of [N, C, H, W] give sums that are exact enough."""
+    return max(1, _AT_ONCE // (x.size(2) * x.size(3)))
 
 
 class _Normalise(torch.autograd.Function):
@@ -58,15 +62,26 @@ class _Normalise(torch.autograd.Function):
         scale = torch.rsqrt(var + ctx.eps)
         unit = torch.ones_like(mean) if weight is None else weight
         # sums over this rank of grads[0] * x, normalised, and of grads[0]
-        rows = _rows(x)
-        if rows is None:
-            _, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
-                grads[0], x, unit, mean, var, None, None, False, ctx.eps, [False, True, True]
+        whole = not _inexact(x)
+        step = x.size(0) if whole else _images_at_once(x)
+        parts = [
+            torch.stack(
+                torch.ops.aten.native_batch_norm_backward(
+                    grads[0][i : i + step],
+                    x[i : i + step],
+                    unit,
+                    mean,
+                    var,
+                    None,
+                    None,
+                    False,
+                    ctx.eps,
+                    [False, True, True],
+                )[1:]
             )
-        else:
-            slopes = grads[0].permute(0, 2, 3, 1).reshape(rows.shape)
-            grad_weight = (rows - mean).mul_(slopes).sum(dim=0) * scale
-            grad_bias = slopes.sum(dim=0)
+            for i in range(0, x.size(0), step)
+        ]
+        grad_weight, grad_bias = parts[0] if whole else _sum(parts)
         sums = torch.stack([grad_weight, grad_bias]).to(mean.dtype)
         if _ranks() > 1:
             dist.all_reduce(sums)
@@ -100,14 +115,28 @@ def world_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Returns mean [C] and biased variance [C] of this process's [N, C, ...]."""
-    rows = _rows(x)
-    if rows is not None:
-        mean = rows.mean(dim=0)
-        return mean, (rows - mean).square_().mean(dim=0)
+    if not _inexact(x):
+        return _kernel_statistics(x)
+    step = _images_at_once(x)
+    parts = x.split(step)
+    found = [_kernel_statistics(part) for part in parts]
+    shares = x.new_tensor([part.size(0) / x.size(0) for part in parts], dtype=torch.float64)
+    means, variances = (torch.stack(kind).double() for kind in zip(*found, strict=True))
+    mean = shares @ means
+    return mean.to(x.dtype), (shares @ (variances + (means - mean) ** 2)).to(x.dtype)
+
+
+def _kernel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns mean [C] and biased variance [C] of [N, C, ...] as PyTorch's kernel adds them up."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     unused = torch.zeros(x.size(1), dtype=dtype, device=x.device)  # asks for sums of that precision
     mean, var = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
     return mean, var
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    """Returns the sum of float32 tensors, added up in float64."""
+    return torch.stack(parts).sum(dim=0, dtype=torch.float64).to(parts[0].dtype)
 
 
 class _Synced(Norm):
@@ -118,7 +147,7 @@ class _Synced(Norm):
 
         Alone, channels-last float32 is normalised here all the same, for its exacter sums.
         """
-        if not self.training or (_ranks() == 1 and _rows(x) is None):
+        if not self.training or (_ranks() == 1 and not _inexact(x)):
             return super().forward(x)
         self._check_input_dim(x)
         with torch.no_grad():

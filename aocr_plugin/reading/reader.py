@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aocr_plugin import weights
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.inference.loading import ImageLike
 from aocr_plugin.inference.prediction import Prediction
@@ -53,7 +54,7 @@ class Reader:
 
     def __init__(
         self,
-        model: str | Path | Recognizer,
+        model: str | Path | Recognizer = weights.DEFAULT,
         detector: str | Detector | Sequence[str | Path] = "rapidocr",
         *,
         columns: int = 1,
