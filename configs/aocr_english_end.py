@@ -1,6 +1,6 @@
 """The end of aocr_english's training: from its weights, with a learning rate that falls to nothing.
 
-The images are others than before. docs/WEIGHTS.md says how the weights that come along were made.
+docs/WEIGHTS.md says how the weights that come along were made.
 """
 
 _base_ = ["aocr_english.py"]
@@ -9,7 +9,6 @@ _base_ = ["aocr_english.py"]
 train_cfg = dict(max_iters=3000, val_interval=500)  # steps
 
 # ------------------------------------------------------------------ rarely changed
-train_dataloader = dict(dataset=dict(seed=1))
 param_scheduler = [  # the second ends with the training
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type="LinearLR", start_factor=1.0, end_factor=0.001, by_epoch=False, begin=100),

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 Norm = nn.modules.batchnorm._BatchNorm
-_AT_ONCE = 4096  # values of a channel that a kernel adds up
+_AT_ONCE = 2048  # values of a channel that a kernel adds up
 
 
 def _ranks() -> int:
@@ -33,9 +33,10 @@ def _inexact(x: Tensor) -> bool:
     return x.dim() == 4 and x.dtype == torch.float32 and not x.is_cuda and not x.is_contiguous()
 
 
-def _images_at_once(x: Tensor) -> int:
-    """Returns how many images of [N, C, H, W] give sums that are exact enough."""
-    return max(1, _AT_ONCE // (x.size(2) * x.size(3)))
+def _parts(x: Tensor) -> tuple[Tensor, ...]:
+    """Cuts channels-last [N, C, H, W] into parts [n, C, 1, W] whose sums are exact enough."""
+    lines = x.permute(0, 2, 3, 1).reshape(-1, 1, x.size(3), x.size(1)).permute(0, 3, 1, 2)
+    return lines.split(max(1, _AT_ONCE // x.size(3)))
 
 
 class _Normalise(torch.autograd.Function):
@@ -62,26 +63,19 @@ class _Normalise(torch.autograd.Function):
         scale = torch.rsqrt(var + ctx.eps)
         unit = torch.ones_like(mean) if weight is None else weight
         # sums over this rank of grads[0] * x, normalised, and of grads[0]
-        whole = not _inexact(x)
-        step = x.size(0) if whole else _images_at_once(x)
-        parts = [
+        pairs: Any = [(grads[0], x)]
+        if _inexact(x):
+            slopes = grads[0].contiguous(memory_format=torch.channels_last)
+            pairs = zip(_parts(slopes), _parts(x), strict=True)
+        found = [
             torch.stack(
                 torch.ops.aten.native_batch_norm_backward(
-                    grads[0][i : i + step],
-                    x[i : i + step],
-                    unit,
-                    mean,
-                    var,
-                    None,
-                    None,
-                    False,
-                    ctx.eps,
-                    [False, True, True],
+                    *pair, unit, mean, var, None, None, False, ctx.eps, [False, True, True]
                 )[1:]
             )
-            for i in range(0, x.size(0), step)
+            for pair in pairs
         ]
-        grad_weight, grad_bias = parts[0] if whole else _sum(parts)
+        grad_weight, grad_bias = found[0] if len(found) == 1 else _sum(found)
         sums = torch.stack([grad_weight, grad_bias]).to(mean.dtype)
         if _ranks() > 1:
             dist.all_reduce(sums)
@@ -117,13 +111,12 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Returns mean [C] and biased variance [C] of this process's [N, C, ...]."""
     if not _inexact(x):
         return _kernel_statistics(x)
-    step = _images_at_once(x)
-    parts = x.split(step)
+    parts = _parts(x)
     found = [_kernel_statistics(part) for part in parts]
-    shares = x.new_tensor([part.size(0) / x.size(0) for part in parts], dtype=torch.float64)
+    shares = x.new_tensor([p.size(0) / (x.size(0) * x.size(2)) for p in parts], dtype=torch.float64)
     means, variances = (torch.stack(kind).double() for kind in zip(*found, strict=True))
-    mean = shares @ means
-    return mean.to(x.dtype), (shares @ (variances + (means - mean) ** 2)).to(x.dtype)
+    mean = x.mean(dim=(0, 2, 3))  # this sum PyTorch makes pairwise
+    return mean, (shares @ (variances + (means - mean) ** 2)).to(x.dtype)
 
 
 def _kernel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
