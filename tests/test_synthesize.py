@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -162,6 +163,32 @@ def test_a_killed_worker_is_an_error():
     with pytest.raises(ConfigError, match="a drawing process was killed"):
         for _ in found:
             pass
+
+
+@pytest.mark.slow
+def test_workers_end_when_the_tool_is_killed(tmp_path):
+    def children():
+        found = subprocess.run(["pgrep", "-P", str(tool.pid)], capture_output=True, text=True)
+        return [int(pid) for pid in found.stdout.split()]
+
+    def alive(pid):
+        path = Path(f"/proc/{pid}/stat")
+        return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"
+
+    line = [sys.executable, "tools/synthesize.py", str(tmp_path / "a.jsonl"), "--count", "1000000"]
+    tool = subprocess.Popen([*line, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert tool.stderr is not None
+    while "left" not in (heard := tool.stderr.readline()):
+        assert heard, "it ended before it drew"
+    workers = children()
+    tool.kill()
+    tool.wait()
+    assert len(workers) >= 2
+    for _ in range(200):
+        if not any(map(alive, workers)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("workers outlive the tool")
 
 
 @pytest.mark.slow
