@@ -19,7 +19,7 @@ types: $(READY)
 	$(VENV)/bin/mypy
 
 unit: $(READY)
-	$(RUN) -m pytest -m 'not slow'
+	$(RUN) -m pytest -m 'not slow' --numprocesses 2 --dist loadfile
 
 # two at a time, as most of them wait; once more where a busy machine was too slow for a time limit
 slow: $(READY)

@@ -120,7 +120,7 @@ def convert(
                 os.unlink(traced)
         files = backends.write(ir, backend, info, precision)
         agreement = backends.compare(files[0], backend, engine, info, precision, images, width)
-    except Exception:
+    except BaseException:
         for name in files:
             Path(name).unlink(missing_ok=True)
         raise
