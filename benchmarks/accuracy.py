@@ -8,8 +8,8 @@ are checkpoints or exports; peers are those of ``readers.py``. Two protocols: th
 which compares digits and the 26 letters in lower case and nothing else (an image whose label has
 none of them is not counted), and the strict one, in which every character counts.
 
-A table goes to standard output, all figures to ``benchmarks/results/accuracy.json``, and of each
-model the longest words that it reads most wrongly to ``--worst DIR/NAME.png``. The figures that
+A table goes to standard output, all figures to ``benchmarks/results/accuracy.json`` (those of
+readers and sets that are not measured now stay in it), and of each model the longest words that it reads most wrongly to ``--worst DIR/NAME.png``. The figures that
 MMOCR publishes of its own models stand beside, marked: they were not measured here.
 """
 
@@ -134,8 +134,14 @@ def main() -> None:
         if args.worst:
             draw_worst([one for one in worst if one[1]], Path(args.worst) / f"{reader}.png")
     print(table(found, args.sets))
-    report = {"measured": found, "limit": args.limit, "published_by_mmocr": PUBLISHED}
-    Path(args.out).write_text(json.dumps(report, indent=1) + "\n")
+    out = Path(args.out)
+    before = json.loads(out.read_text()) if out.exists() else {}
+    kept = before.get("measured", {}) if before.get("limit") == args.limit else {}
+    measured = {
+        name: kept.get(name, {}) | found.get(name, {}) for name in dict.fromkeys([*kept, *found])
+    }
+    report = {"measured": measured, "limit": args.limit, "published_by_mmocr": PUBLISHED}
+    out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def table(found: dict[str, dict[str, dict[str, float]]], sets: list[str]) -> str:
