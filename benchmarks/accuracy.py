@@ -9,8 +9,9 @@ which compares digits and the 26 letters in lower case and nothing else (an imag
 none of them is not counted), and the strict one, in which every character counts.
 
 A table goes to standard output, all figures to ``benchmarks/results/accuracy.json`` (those of
-readers and sets that are not measured now stay in it), and of each model the longest words that it reads most wrongly to ``--worst DIR/NAME.png``. The figures that
-MMOCR publishes of its own models stand beside, marked: they were not measured here.
+readers and sets that are not measured now stay in it), and of each model the longest words that it
+reads most wrongly to ``--worst DIR/NAME.png``. The figures that MMOCR publishes
+of its own models stand beside, marked: they were not measured here.
 """
 
 import argparse
