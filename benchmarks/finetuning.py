@@ -10,8 +10,10 @@ has the figures, ``finetuning.png`` the validation accuracy against steps.
 
 import argparse
 import json
+import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from aocr_plugin.visualization.curves import read_scalars
 
-STEPS = {"captcha5_classic": 300, "plates_us": 600, "sroie_lines": 800, "iam_words": 300}
+STEPS = {"captcha5_classic": 200, "plates_us": 400, "sroie_lines": 200, "iam_words": 200}
 
 
 def measure(name: str, weights: str | None, steps: int, data: Path, work: Path) -> dict[str, Any]:
@@ -80,21 +82,28 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--weights", default="english", help="to begin with (english)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/finetuning"))
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (1)")
     parser.add_argument("--out", type=Path, default=RESULTS / "finetuning.json")
     args = parser.parse_args()
-    found: dict[str, dict[str, Any]] = {}
-    for name in args.names:
-        found[name] = {}
-        for start, weights in (("nothing", None), (Path(args.weights).stem, args.weights)):
-            work = args.work_dir / f"{name}-{start}"
-            record = measure(name, weights, STEPS[name], args.data.resolve(), work)
-            found[name][start] = record
-            tested = record["testing"]
-            print(
-                f"{name} from {start}: {tested['recog/word_acc']:.4f} on "
-                f"{tested['recog/samples']:.0f} testing images, {STEPS[name]} steps",
-                flush=True,
-            )
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // args.jobs)))
+    starts = {"nothing": None, Path(args.weights).stem: args.weights}
+
+    def one(run: tuple[str, str]) -> dict[str, Any]:
+        name, start = run
+        work = args.work_dir / f"{name}-{start}"
+        record = measure(name, starts[start], STEPS[name], args.data.resolve(), work)
+        tested = record["testing"]
+        print(
+            f"{name} from {start}: {tested['recog/word_acc']:.4f} on "
+            f"{tested['recog/samples']:.0f} testing images, {STEPS[name]} steps",
+            flush=True,
+        )
+        return record
+
+    runs = [(name, start) for name in args.names for start in starts]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        records = dict(zip(runs, pool.map(one, runs), strict=True))
+    found = {name: {start: records[name, start] for start in starts} for name in args.names}
     report = {"seed": 0, "steps": STEPS, "runs": found, "machine": machine()}
     args.out.write_text(json.dumps(report, indent=1) + "\n")
     draw(found, args.out.with_suffix(".png"))
