@@ -211,7 +211,7 @@ def main() -> None:
         "data": Path(args.data).parent.name,
         "images": len(data),
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": processor(),
         "medians_of": args.repeats,
         "ways": table,
     }
@@ -249,7 +249,7 @@ def _ratios(table: dict[str, dict[str, Any]]) -> None:
                 row[f"{kind}_throughput_ratio"] = row[f"{kind}_per_s"] / base["file_per_s"]
 
 
-def _processor() -> str:
+def processor() -> str:
     """Returns the processor's name and which matrix instructions it has."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     found = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
