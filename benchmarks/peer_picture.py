@@ -64,6 +64,7 @@ def draw_points(given: list[Point], sets: list[str]) -> tuple[Any, list[Any]]:
     """Returns the figure and its labels, none of which covers another or a dot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(8, 4.8), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -72,11 +73,14 @@ def draw_points(given: list[Point], sets: list[str]) -> tuple[Any, list[Any]]:
         face = "tab:blue" if one.measured else "white"
         axes.scatter(one.ms, one.accuracy, s=40, c=face, edgecolors="tab:blue", zorder=3)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     low, high = (pick(one.ms for one in given) for pick in (min, max))
     axes.set_xlim(low / 2, high * 2)
     bottom, top = (pick(one.accuracy for one in given) for pick in (min, max))
     axes.set_ylim(max(-0.02, bottom - 0.1), min(1.02, top + 0.1))
-    axes.set_xlabel("milliseconds an image at batch 1 (logarithmic)")
+    axes.set_xlabel("milliseconds an image at batch 1")
     axes.set_ylabel(f"word accuracy, mean over {', '.join(sets)}", fontsize="small")
     axes.grid(alpha=0.3, which="both")
     figure.canvas.draw()
