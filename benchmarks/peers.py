@@ -1,4 +1,4 @@
-"""Measures this project's recognisers and others in one run.
+r"""Measures this project's recognisers and others in one run.
 
     python benchmarks/peers.py --images FOLDER --model NAME=FILE --original CHECKOUT \
         --original-weights WEIGHTS
