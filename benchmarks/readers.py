@@ -5,10 +5,12 @@ or program is not installed. None of them is a dependency of this project. Reade
 image is one word or line, so that no detector stands in between.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -83,3 +85,27 @@ READERS: dict[str, Callable[[], Reader]] = {
     "rapidocr_v4": rapidocr_v4,
     "rapidocr_v6": rapidocr_v6,
 }
+FILES = {
+    "ddddocr": ("ddddocr", "common_old.onnx"),
+    "rapidocr_v4": ("rapidocr_onnxruntime", "models/ch_PP-OCRv4_rec_infer.onnx"),
+    "rapidocr_v6": ("rapidocr", "models/PP-OCRv6_rec_small.onnx"),
+}
+"""The file of a recogniser's weights in its package."""
+
+
+def model_size(name: str) -> int:
+    """Returns the bytes of the weights that one of :data:`READERS` reads with.
+
+    Raises:
+        FileNotFoundError: they are not where the tried version has them.
+    """
+    if name == "tesseract":
+        line = [shutil.which("tesseract") or name, "--list-langs"]
+        listed = subprocess.run(line, capture_output=True, text=True)
+        place = re.search(r'"(.*)"', listed.stdout + listed.stderr)
+        return (Path(place[1] if place else "") / "eng.traineddata").stat().st_size
+    package, file = FILES[name]
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise FileNotFoundError(f"the package {package} is not installed")
+    return (Path(found.origin).parent / file).stat().st_size
