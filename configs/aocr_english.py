@@ -5,7 +5,7 @@ whole recipe. The images are drawn beforehand, because only of stored ones the e
 known: batches of drawn ones by widths guessed from their texts are half padding.
 
     python tools/fetch_fonts.py
-    python tools/synthesize.py drawn/english-0.tfrecords --count 300000 --words common english \\
+    python tools/synthesize.py drawn/english-0.tfrecords --count 100000 --words common english \\
         --kinds word=0.70 random=0.10 number=0.06 code=0.04 mixture=0.03 phrase=0.03 price=0.02 \\
         date=0.01 time=0.01 --charset ascii --max-length 25 --height 32 --gray
     python tools/train.py configs/aocr_english.py      # with --resume as often as wanted
@@ -21,7 +21,7 @@ _base_ = ["aocr_synthetic.py"]
 # ------------------------------------------------------------------ often changed
 train_cfg = dict(max_iters=1_000_000, val_interval=500)  # steps; stop it when time is up
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=32,  # of one process; 16 where two share the work
     batch_sampler=dict(pool=64),
     dataset=dict(
         _delete_=True,

@@ -6,7 +6,7 @@ docs/WEIGHTS.md says how the weights that come along were made.
 _base_ = ["aocr_english.py"]
 
 # ------------------------------------------------------------------ often changed
-train_cfg = dict(max_iters=3000, val_interval=500)  # steps
+train_cfg = dict(max_iters=2400, val_interval=400)  # steps
 
 # ------------------------------------------------------------------ rarely changed
 param_scheduler = [  # the second ends with the training
