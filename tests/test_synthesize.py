@@ -168,8 +168,8 @@ def test_a_killed_worker_is_an_error():
 @pytest.mark.slow
 def test_workers_end_when_the_tool_is_killed(tmp_path):
     def children():
-        found = subprocess.run(["pgrep", "-P", str(tool.pid)], capture_output=True, text=True)
-        return [int(pid) for pid in found.stdout.split()]
+        tasks = Path(f"/proc/{tool.pid}/task").glob("*/children")  # of each thread
+        return [int(pid) for file in tasks for pid in file.read_text().split()]
 
     def alive(pid):
         path = Path(f"/proc/{pid}/stat")
