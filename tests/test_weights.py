@@ -1,6 +1,7 @@
 """The recognisers that come with the package."""
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from aocr_plugin import Recognizer, weights
 from aocr_plugin.errors import CheckpointError
@@ -61,6 +63,18 @@ def test_neither_pytorch_nor_mmocr_is_needed(printed):
     assert done.stdout.split() == WORDS
 
 
+@pytest.mark.slow
+def test_it_is_tested_by_its_name(printed, tmp_path):
+    folder = Path(printed[0]).parent
+    (folder / "set.txt").write_text("".join(f"{word}.png {word}\n" for word in WORDS))
+    options = f"test_dataloader.dataset.ann_file={folder / 'set.txt'}"
+    line = [sys.executable, str(ROOT / "tools/test.py"), str(ROOT / "configs/aocr_base.py")]
+    line += ["english", "--work-dir", str(tmp_path), "--cfg-options", options]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "metrics.json").read_text())["recog/word_acc"] == 1.0
+
+
 def test_the_model_card_names_the_very_files():
     card = (weights.FOLDER / "MODEL_CARD.md").read_text()
     for file in (weights.FOLDER / "english.pth", weights.FOLDER / "english.onnx"):
@@ -70,8 +84,11 @@ def test_the_model_card_names_the_very_files():
 
 
 def test_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
-    assert weights.resolve("english", ".onnx") == weights.FOLDER / "english.onnx"
+    assert weights.resolve("english", "onnxruntime") == weights.FOLDER / "english.onnx"
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "english").mkdir()  # a folder is no model
+    assert weights.resolve("english") == weights.FOLDER / "english.pth"
+    (tmp_path / "english").rmdir()
     (tmp_path / "english").write_text("")
     assert weights.resolve("english") == "english"
 

@@ -81,8 +81,7 @@ def predict(args: argparse.Namespace) -> int:
     job.import_ray()  # before anything is written
     device = args.device or "cpu"
     gpus = args.gpus if args.gpus is not None else float(device.startswith("cuda"))
-    suffix = ".pth" if args.runtime == "pytorch" or device != "cpu" else ".onnx"
-    model = storage.absolute(str(weights.resolve(args.model, suffix)))
+    model = storage.absolute(str(weights.resolve(args.model, args.runtime, device)))
     dest = storage.absolute(args.dest)
     given = storage.absolute(args.source).rstrip("/") or "/"
     if f"{dest}/".startswith(f"{given}/") and storage.kind(given) == "directory":

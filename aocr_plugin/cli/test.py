@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from aocr_plugin import weights
 from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded, load_config
 from aocr_plugin.errors import CheckpointError, ConfigError
 
@@ -130,7 +131,7 @@ def _test(args: argparse.Namespace, folder: str) -> int:
         described["model"], loaded["state_dict"], args.checkpoint
     )  # strictly, MMEngine's not
     adopt(cfg, described, args.checkpoint)
-    cfg.load_from, cfg.resume = args.checkpoint, False
+    cfg.load_from, cfg.resume = str(weights.resolve(args.checkpoint)), False
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.custom_hooks = [
         hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") != "EMAHook"

@@ -1,5 +1,6 @@
 """What our datasets have in common: samples are sifted, counted and never replaced."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from aocr_plugin.errors import AnnotationError, ConfigError
 from aocr_plugin.sifting import Report, Sample, policies, sift
 
 
-class CheckedDataset(BaseDataset):
+class CheckedDataset(BaseDataset, ABC):
     """Base of the datasets; a subclass says in :meth:`read` where samples come from.
 
     Everything is checked when the dataset is built: what cannot be used is counted by reason, a
@@ -80,9 +81,9 @@ class CheckedDataset(BaseDataset):
         self.report: Report | None = None
         super().__init__(data_prefix={}, **kwargs)
 
+    @abstractmethod
     def read(self, report: Report) -> list[Sample]:
         """Returns the samples whose image is there and whole; the rest goes into the report."""
-        raise NotImplementedError
 
     @property
     def letter_case(self) -> str:

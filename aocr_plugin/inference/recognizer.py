@@ -4,7 +4,6 @@ Imports PyTorch and MMOCR for a checkpoint alone; an exported file is read witho
 """
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -103,13 +102,9 @@ class Recognizer:
         self.batch_size = batch_size
         search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
         search |= {"allowed": allowed, "pattern": pattern, "length": length}
-        for_pytorch = compiled or any(value is not None for value in search.values())
-        for_pytorch = for_pytorch or (device or "cpu") != "cpu"
-        if runtime is None and not for_pytorch:
-            for_pytorch = find_spec("onnxruntime") is None
-        model = weights.resolve(
-            model, ".pth" if runtime == "pytorch" or (runtime is None and for_pytorch) else ".onnx"
-        )
+        searches = compiled or any(value is not None for value in search.values())
+        wanted = "pytorch" if searches and runtime is None else runtime
+        model = weights.resolve(model, wanted, device)
         own = _BY_SUFFIX.get(Path(str(model)).suffix.lower(), "pytorch")
         runtime = runtime or own
         if runtime not in RUNTIMES:

@@ -4,6 +4,7 @@
 they are, what they reach and how they were made.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from aocr_plugin.errors import CheckpointError
@@ -17,23 +18,29 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.pth"))
 
 
-def resolve(model: str | Path, suffix: str = ".pth") -> str | Path:
+def resolve(
+    model: str | Path, runtime: str | None = "pytorch", device: str | None = None
+) -> str | Path:
     """Returns the file of a recogniser that comes along, or ``model`` itself if it is another's.
 
     Args:
         model: a name of :func:`names`, or any path or URL. A file of that name in the working
             directory comes first.
-        suffix: of the form wanted, ".pth" or ".onnx".
+        runtime: that is to run it; None: ONNX Runtime where it is installed and ``device`` is the
+            CPU, else PyTorch.
+        device: that is to run it; None is the CPU.
 
     Raises:
         CheckpointError: a name without suffix or folder that neither is there nor comes along.
     """
     path = Path(str(model))
-    if path.name != str(model) or path.suffix or path.exists():
+    if path.name != str(model) or path.suffix or path.is_file():
         return model
     if path.name not in names():
         raise CheckpointError(
             f"{model}: no such file, and no recogniser of that name comes along (there are "
             f"{', '.join(names()) or 'none'})"
         )
-    return FOLDER / f"{path.name}{suffix}"
+    if runtime is None and ((device or "cpu") != "cpu" or find_spec("onnxruntime") is None):
+        runtime = "pytorch"
+    return FOLDER / f"{path.name}{'.pth' if runtime == 'pytorch' else '.onnx'}"
