@@ -88,6 +88,15 @@ def decode(data: bytes, encoding: str = "auto", name: str = "annotations") -> st
     return text.removeprefix("\ufeff")
 
 
+def _split(text: str) -> Iterator[str]:
+    """Yields a text's lines as splitting it does; only one at a time takes memory."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
 def parse(text: str, separator: str | None = None) -> Iterator[Line]:
     """Yields the lines of an annotation file; blank lines are passed over.
 
@@ -95,7 +104,7 @@ def parse(text: str, separator: str | None = None) -> Iterator[Line]:
         text: the file's text. Lines end with LF or CR LF.
         separator: what stands between path and label; None is the first white space character.
     """
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(_split(text), start=1):
         line = line.removesuffix("\r").lstrip()
         if not line:
             continue
@@ -112,6 +121,16 @@ def parse(text: str, separator: str | None = None) -> Iterator[Line]:
 
 
 def read(path: str | Path, encoding: str = "auto", separator: str | None = None) -> list[Line]:
+    """Reads the lines of an annotation file; see :func:`text` and :func:`parse`.
+
+    Raises:
+        AnnotationError: the file cannot be read or decoded.
+        StorageError: its store cannot be used.
+    """
+    return list(parse(text(path, encoding), separator))
+
+
+def text(path: str | Path, encoding: str = "auto") -> str:
     """Reads a whole annotation file, given by its path or URL.
 
     Raises:
@@ -126,7 +145,7 @@ def read(path: str | Path, encoding: str = "auto", separator: str | None = None)
             f"{path}: cannot read the annotation file ({reason}); give the path of a file with "
             "lines 'PATH LABEL' (in a config: the dataset's ann_file and data_root)"
         ) from error
-    return list(parse(decode(data, encoding, str(path)), separator))
+    return decode(data, encoding, str(path))
 
 
 def roots(ann_file: str | Path, data_root: str | Path | None = None) -> list[str]:

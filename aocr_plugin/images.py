@@ -1,9 +1,10 @@
 """Checks that image files can be read whole. Needs no PyTorch."""
 
 import io
+import itertools
 import struct
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +24,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", TiffImageFile.format, WebPImageFi
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 LEVELS = ("decode", "header", "exists")
+_AT_ONCE = 512  # files that threads are given
 
 
 def _decodable(data: bytes, name: str) -> tuple[int, int]:
@@ -133,7 +135,7 @@ def check_files(
     level: str = "decode",
     threads: int = 2,
     progress: Callable[[int], None] | None = None,
-) -> list[tuple[int, int] | ImageError]:
+) -> Iterator[tuple[int, int] | ImageError]:
     """Checks many files; the order is kept.
 
     Args:
@@ -142,8 +144,8 @@ def check_files(
         threads: files read at the same time.
         progress: called with the number of files done, now and then.
 
-    Returns:
-        For each file its width and height, or the error.
+    Yields:
+        For each file its width and height, or the error; files are taken as results are.
 
     Raises:
         StorageError: the store of a file cannot be used.
@@ -155,10 +157,11 @@ def check_files(
         except ImageError as error:
             return error
 
-    results: list[tuple[int, int] | ImageError] = []
+    done, waiting = 0, iter(paths)
     with ThreadPoolExecutor(threads) as pool:
-        for result in pool.map(check, paths):
-            results.append(result)
-            if progress and len(results) % 1000 == 0:
-                progress(len(results))
-    return results
+        while batch := list(itertools.islice(waiting, _AT_ONCE)):
+            for result in pool.map(check, batch):
+                yield result
+                done += 1
+                if progress and done % 1000 == 0:
+                    progress(done)

@@ -44,8 +44,8 @@ def shards(ann_file: str | Sequence[str]) -> list[str]:
     return found
 
 
-def uri(path: str | os.PathLike[str], number: int) -> str:
-    """Returns the name under which one record's image can be read."""
+def uri(path: str | os.PathLike[str], number: int | str = "") -> str:
+    """Returns the name under which one record's image can be read; its number may be added."""
     return f"tfrecord://{os.path.abspath(path)}#{number}"
 
 
@@ -63,11 +63,10 @@ def read_record_samples(
     letter_case: str = "unchanged",
     check_images: str = "decode",
     progress: Callable[[int, int], None] | None = None,
-) -> list[Sample]:
-    """Reads a TFRecord file and checks its records and images.
+) -> Iterator[Sample]:
+    """Reads a TFRecord file and checks its records and images, one after the other.
 
-    Every checksum is tested. The file is read once, from front to back; what stays in memory are
-    labels and sizes.
+    Every checksum is tested. The file is read once, from front to back.
 
     Args:
         ann_file: the file, a path or URL.
@@ -77,7 +76,7 @@ def read_record_samples(
         check_images: "decode", "header" or "exists"; the last leaves sizes unknown.
         progress: called now and then with records read and records in all.
 
-    Returns:
+    Yields:
         The samples whose record and image are whole; ``path`` is for
         :func:`aocr_plugin.storage.read_bytes`, ``line`` the record's number.
 
@@ -86,14 +85,14 @@ def read_record_samples(
         AnnotationError: a fault whose policy is "error".
     """
     source = TFRecordFile(ann_file)
-    found: list[Sample] = []
     threads = min(4, os.cpu_count() or 1)
+    place = uri(source.path)
 
     def size_of(item: tuple[int, dict[str, bytes]]) -> tuple[int, int] | ImageError | None:
         if check_images == "exists":
             return None
         try:
-            return images.check_bytes(item[1]["image"], uri(source.path, item[0]), check_images)
+            return images.check_bytes(item[1]["image"], f"{place}{item[0]}", check_images)
         except ImageError as error:
             return error
 
@@ -110,16 +109,13 @@ def read_record_samples(
                     report.note("broken_record", number, f"its label is not {encoding} ({error})")
                     continue
                 comment = features.get("comment")
-                found.append(
-                    Sample(
-                        uri(source.path, number),
-                        charset.apply_case(label, letter_case),
-                        number,
-                        size,
-                        None if comment is None else records.decode_text(comment),
-                    )
+                report.kept += 1
+                yield Sample(
+                    f"{place}{number}",
+                    charset.apply_case(label, letter_case),
+                    number,
+                    size,
+                    None if comment is None else records.decode_text(comment),
                 )
                 if progress and number % _TOLD_EVERY == 0:
                     progress(number, len(source))
-    report.kept = len(found)
-    return found

@@ -1,7 +1,9 @@
 """Reads annotation files down to whole images with labels. Needs no PyTorch."""
 
+import itertools
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from aocr_plugin import annotations, charset, images, storage
 from aocr_plugin.errors import ImageError
@@ -20,8 +22,8 @@ def read_samples(
     letter_case: str = "unchanged",
     check_images: str = "decode",
     progress: Callable[[int, int], None] | None = None,
-) -> list[Sample]:
-    """Reads an annotation file, finds its images and checks them.
+) -> Iterator[Sample]:
+    """Reads an annotation file, finds its images and checks them, a line after the other.
 
     Args:
         ann_file: the file, a path or URL; so are the images.
@@ -32,9 +34,9 @@ def read_samples(
         separator: see :func:`annotations.parse`.
         letter_case: applied to labels.
         check_images: "decode", "header" or "exists"; the last leaves sizes unknown.
-        progress: called now and then with images checked and images in all.
+        progress: called now and then with images checked and lines in all.
 
-    Returns:
+    Yields:
         The samples whose image is there and whole.
 
     Raises:
@@ -42,9 +44,45 @@ def read_samples(
         StorageError: the store of the file or an image cannot be used.
     """
     folders = annotations.roots(ann_file, data_root)
+    text = annotations.text(ann_file, encoding)
+    total = text.count("\n") + (not text.endswith("\n"))
+    found = _existing(annotations.parse(text, separator), folders, letter_case, report)
+    if check_images == "exists":
+        for sample in found:
+            report.kept += 1
+            yield sample
+        return
+    first = list(itertools.islice(found, 1))
+    remote = any(storage.is_remote(sample.path) for sample in first)
+    waiting: deque[Sample] = deque()
+
+    def paths() -> Iterator[str]:
+        for sample in itertools.chain(first, found):
+            waiting.append(sample)
+            yield sample.path
+
+    checks = images.check_files(
+        paths(),
+        check_images,
+        threads=_REQUESTS if remote else min(4, os.cpu_count() or 1),
+        progress=(lambda done: progress(done, total)) if progress else None,
+    )
+    for check in checks:
+        sample = waiting.popleft()
+        if isinstance(check, ImageError):
+            report.note("broken_image", sample.line, str(check))
+        else:
+            sample.size = check
+            report.kept += 1
+            yield sample
+
+
+def _existing(
+    lines: Iterator[annotations.Line], folders: list[str], letter_case: str, report: Report
+) -> Iterator[Sample]:
+    """Yields a sample for each line whose image is there."""
     is_file = annotations.Listing()
-    found: list[Sample] = []
-    for line in annotations.read(ann_file, encoding, separator):
+    for line in lines:
         report.lines += 1
         if line.label is None:
             report.note("malformed_line", line.number, f"no label in {line.path[:60]!r}")
@@ -54,24 +92,4 @@ def read_samples(
             detail = f"no file {line.path!r} under {' or '.join(dict.fromkeys(folders))}"
             report.note("missing_image", line.number, detail)
         else:
-            found.append(Sample(path, charset.apply_case(line.label, letter_case), line.number))
-    report.kept = len(found)
-    if check_images == "exists":
-        return found
-    total = len(found)
-    remote = any(storage.is_remote(sample.path) for sample in found)
-    checks = images.check_files(
-        (sample.path for sample in found),
-        check_images,
-        threads=_REQUESTS if remote else min(4, os.cpu_count() or 1),
-        progress=(lambda done: progress(done, total)) if progress else None,
-    )
-    whole = []
-    for sample, check in zip(found, checks, strict=True):
-        if isinstance(check, ImageError):
-            report.note("broken_image", sample.line, str(check))
-        else:
-            sample.size = check
-            whole.append(sample)
-    report.kept = len(whole)
-    return whole
+            yield Sample(path, charset.apply_case(line.label, letter_case), line.number)

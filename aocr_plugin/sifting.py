@@ -3,7 +3,7 @@
 Needs no PyTorch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aocr_plugin.errors import AnnotationError
@@ -178,18 +178,18 @@ class Report:
 
 
 def sift(
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     report: Report,
     *,
     unknown_characters: Callable[[str], Sequence[str]] | None = None,
     describe: Callable[[str], str] = repr,
     max_label_length: int | None = None,
     max_width: int | None = None,
-) -> list[Sample]:
-    """Returns the samples whose label and width can be used; the rest goes into the report.
+) -> Iterator[Sample]:
+    """Yields the samples whose label and width can be used; the rest goes into the report.
 
     Args:
-        samples: with existing, whole images.
+        samples: with existing, whole images, which whoever read them has counted as kept.
         report: counts are added to it.
         unknown_characters: returns a label's characters outside of the charset.
         describe: how such a character is named.
@@ -199,7 +199,6 @@ def sift(
     Raises:
         AnnotationError: a sample is rejected for a reason whose policy is "error".
     """
-    kept = []
     for sample in samples:
         keep, label, place = True, sample.label, f" ({sample.path})"
         if not label:
@@ -215,6 +214,6 @@ def sift(
             detail = f"{sample.path} is {sample.size[0]} pixels wide, limit {max_width}"
             keep = report.note("image_too_wide", sample.line, detail) and keep
         if keep:
-            kept.append(sample)
-    report.kept = len(kept)
-    return kept
+            yield sample
+        else:
+            report.kept -= 1

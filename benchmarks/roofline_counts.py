@@ -5,7 +5,9 @@ out, forward and backward, with its tensors' shapes. So what is counted is what 
 slices of a weight, which no layer of its own makes, and the gradients that are really asked for.
 Counts of matrix products and convolutions are those of ``torch.utils.flop_counter``, halved: here
 a multiplication with its addition is one, a MAC. The kernel of LSTMs and the product of a matrix
-with a vector, which it does not know, are added.
+with a vector, which it does not know, are added. Convolutions are counted as such while training
+too, where fewer products stand for them (``aocr_plugin/models/winograd.py``): they can be above the
+limit.
 
 Bytes are counted twice. ``bytes``: what is read and written if every operation takes its tensors
 from memory and puts its result back, as PyTorch does where caches do not help. ``least_bytes``:

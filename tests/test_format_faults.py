@@ -136,11 +136,11 @@ def test_a_lost_rest_is_told_apart_from_broken_records(tmp_path):
     data[source.offset(11)] ^= 1
     path.write_bytes(data)
     faults = report()
-    assert len(read_record_samples(str(path), faults, check_images="exists")) == 9
+    assert len(list(read_record_samples(str(path), faults, check_images="exists"))) == 9
     assert faults.counts == {"broken_record": 1, "unreadable_rest": 1}
     assert f"({len(data) - source.offset(11)} of {len(data)} bytes)" in faults.table()
     with pytest.raises(AnnotationError, match="everything behind this place is lost"):
-        read_record_samples(str(path), report(unreadable_rest="error"), check_images="exists")
+        list(read_record_samples(str(path), report(unreadable_rest="error"), check_images="exists"))
 
 
 def test_what_a_cut_gzip_file_holds_before_the_cut_is_read(tmp_path, monkeypatch):

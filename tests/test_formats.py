@@ -171,7 +171,7 @@ def faulty(words, tmp_path):
 
 def test_faults_of_tfrecords_are_counted_with_record_and_offset(faulty):
     faults = report()
-    found = read_record_samples(str(faulty), faults)
+    found = list(read_record_samples(str(faulty), faults))
     assert [(s.label, s.line) for s in found] == [("A", 1), ("E", 6)]
     assert faults.counts == {
         "missing_label": 1,
@@ -182,7 +182,7 @@ def test_faults_of_tfrecords_are_counted_with_record_and_offset(faulty):
     assert (faults.lines, faults.kept) == (7, 2)
     assert "record 2 at byte" in faults.examples["missing_label"]
     with pytest.raises(AnnotationError, match=r"record 3 at byte .* has no feature 'image'"):
-        read_record_samples(str(faulty), report(broken_record="error"))
+        list(read_record_samples(str(faulty), report(broken_record="error")))
 
 
 def test_shards_by_pattern_and_list(tmp_path):
@@ -202,7 +202,7 @@ def test_labels_that_are_not_of_the_encoding_asked_for(tmp_path, words):
         write_record(file, {"image": image, "label": b"\xff"})
         write_record(file, {"image": image, "label": WORDS[0].encode()})
     faults = report()
-    assert len(read_record_samples(str(path), faults, encoding="ascii")) == 1
+    assert len(list(read_record_samples(str(path), faults, encoding="ascii"))) == 1
     assert faults.counts == {"broken_record": 1}
     with pytest.raises(RecordError, match="cannot read"):
-        read_record_samples(str(tmp_path / "none"), report())
+        list(read_record_samples(str(tmp_path / "none"), report()))

@@ -40,7 +40,7 @@ def test_many_files_keep_their_order(tmp_path):
     good, bad = tmp_path / "a.png", tmp_path / "b.png"
     good.write_bytes(encoded(".png"))
     bad.write_text("text")
-    results = images.check_files([str(bad), str(good), str(tmp_path / "c.png")])
+    results = list(images.check_files([str(bad), str(good), str(tmp_path / "c.png")]))
     assert isinstance(results[0], ImageError) and results[1] == (110, 40)
     assert "c.png: cannot read" in str(results[2])
 

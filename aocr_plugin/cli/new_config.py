@@ -73,13 +73,15 @@ def _read(path: str, args: argparse.Namespace) -> list[Sample]:
         AnnotationError: unreadable, or nothing in it can be used.
     """
     report = Report(path, policies(None, testing=False))
-    samples = read_samples(
-        path,
-        report,
-        data_root=args.data_root,
-        encoding=args.encoding,
-        letter_case=args.letter_case,
-        progress=lambda done, total: print(f"checked {done} of {total} images"),
+    samples = list(
+        read_samples(
+            path,
+            report,
+            data_root=args.data_root,
+            encoding=args.encoding,
+            letter_case=args.letter_case,
+            progress=lambda done, total: print(f"checked {done} of {total} images"),
+        )
     )
     print(report.table())
     report.check(max_rejected=1.0)

@@ -1,6 +1,6 @@
 """aocr's annotation files as an MMEngine dataset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmocr.registry import DATASETS
@@ -35,7 +35,7 @@ class AOCRDataset(CheckedDataset):
         separator: between path and label; None is the first white space.
         metainfo: as for MMEngine's ``BaseDataset``.
         indices: as for ``BaseDataset``.
-        serialize_data: as for ``BaseDataset``.
+        serialize_data: taken for MMOCR's configs; samples are kept in arrays in any case.
         pipeline: MMOCR transforms.
         test_mode: for validation and testing; see :func:`aocr_plugin.sifting.policies`.
         lazy_init: as for ``BaseDataset``.
@@ -81,7 +81,6 @@ class AOCRDataset(CheckedDataset):
             data_root=data_root,
             metainfo=metainfo,
             indices=indices,
-            serialize_data=serialize_data,
             pipeline=list(pipeline),
             test_mode=test_mode,
             lazy_init=lazy_init,
@@ -91,7 +90,7 @@ class AOCRDataset(CheckedDataset):
         """Finds the annotation file beside ``data_root`` or the working directory."""
         self.ann_file: str = annotations.find_file(self.ann_file, self.data_root)
 
-    def read(self, report: Report) -> list[Sample]:
+    def read(self, report: Report) -> Iterator[Sample]:
         """Reads the file; what has no whole image goes into the report."""
         return read_samples(
             self.ann_file,

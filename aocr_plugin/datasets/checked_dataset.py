@@ -1,7 +1,7 @@
 """What our datasets have in common: samples are sifted, counted and never replaced."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aocr_plugin import charset, images
 from aocr_plugin.errors import AnnotationError, ConfigError
+from aocr_plugin.sample_table import SampleTable
 from aocr_plugin.sifting import Report, Sample, policies, sift
 
 
@@ -79,11 +80,11 @@ class CheckedDataset(BaseDataset, ABC):
         self.encoding = encoding
         self.hold_out, self.held_out = hold_out, held_out
         self.report: Report | None = None
-        super().__init__(data_prefix={}, **kwargs)
+        super().__init__(data_prefix={}, serialize_data=False, **kwargs)  # see SampleTable
 
     @abstractmethod
-    def read(self, report: Report) -> list[Sample]:
-        """Returns the samples whose image is there and whole; the rest goes into the report."""
+    def read(self, report: Report) -> Iterator[Sample]:
+        """Yields the samples whose image is there and whole; the rest goes into the report."""
 
     @property
     def letter_case(self) -> str:
@@ -96,12 +97,13 @@ class CheckedDataset(BaseDataset, ABC):
         if done % 10_000 == 0:
             print_log(f"checked {done} of {total} images", logger="current")
 
-    def load_data_list(self) -> list[dict[str, Any]]:
+    def load_data_list(self) -> SampleTable:
         """Reads and checks the samples, prints the table of what was kept.
 
         Returns:
-            A dict an image with ``img_path`` and ``instances`` as MMOCR's
-            ``RecogTextDataset`` has them, ``line``, ``size`` (width, height) and ``comment``.
+            A list that makes a dict an image when asked for it, with ``img_path`` and
+            ``instances`` as MMOCR's ``RecogTextDataset`` has them, ``line``, ``size`` (width,
+            height) and ``comment``.
         """
         report = self.report = Report(str(self.ann_file), self.policy)
         unknown = getattr(self.dictionary, "unknown_characters", None)
@@ -115,39 +117,35 @@ class CheckedDataset(BaseDataset, ABC):
             max_label_length=self.max_label_length,
             max_width=self.max_width,
         )
+        samples = SampleTable(filter(self._is_mine, kept))
         if is_main_process():
             print_log(report.table(), logger="current")
         report.check(self.max_rejected)
-        return [
-            {
-                "img_path": sample.path,
-                "instances": [{"text": sample.label}],
-                "line": sample.line,
-                "size": sample.size,
-                "comment": sample.comment,
-            }
-            for sample in self._part(kept)
-        ]
+        if self.hold_out is not None:
+            self._tell_held_out(len(samples), report.kept)
+        return samples
 
-    def _part(self, kept: list[Sample]) -> list[Sample]:
-        """Returns this dataset's side of what is held out.
+    def _is_mine(self, sample: Sample) -> bool:
+        """Whether a sample is on this dataset's side of what is held out.
+
+        By line, not by place: training and validation drop different samples.
+        """
+        return self.hold_out is None or ((sample.line - 1) % self.hold_out == 0) == self.held_out
+
+    def _tell_held_out(self, part: int, kept: int) -> None:
+        """Logs how many samples are on this dataset's side.
 
         Raises:
             AnnotationError: there is nothing on it.
         """
-        if self.hold_out is None:
-            return kept
-        # by line, not by place: training and validation drop different samples
-        part = [s for s in kept if ((s.line - 1) % self.hold_out == 0) == self.held_out]
         if not part:
             raise AnnotationError(
-                f"{self.ann_file}: {len(kept)} usable samples are too few to hold out every "
+                f"{self.ann_file}: {kept} usable samples are too few to hold out every "
                 f"{self.hold_out}th"
             )
         if is_main_process():
             side = "held out, for validation" if self.held_out else "for training"
-            print_log(f"{self.ann_file}: {len(part)} of {len(kept)} {side}", logger="current")
-        return part
+            print_log(f"{self.ann_file}: {part} of {kept} {side}", logger="current")
 
     def _unknown_to_mmocr(self, label: str) -> list[str]:
         """Characters of a label that MMOCR's plain ``Dictionary`` does not have."""
@@ -165,7 +163,9 @@ class CheckedDataset(BaseDataset, ABC):
                 "batches by width need the images' sizes: set check_images to 'header' or "
                 "'decode', or the batch sampler's pool to 1"
             )
-        sizes = [self.get_data_info(index)["size"] for index in range(len(self))]
+        if isinstance(self.data_list, SampleTable):
+            return self.data_list.aspect_ratios()
+        sizes = [sample["size"] for sample in self.data_list]  # a subset by indices
         return np.array([width / height for width, height in sizes], dtype=np.float32)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:

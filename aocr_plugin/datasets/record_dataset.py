@@ -1,6 +1,6 @@
 """TFRecord files as an MMEngine dataset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.dist import all_gather_object, get_dist_info
@@ -11,6 +11,7 @@ from aocr_plugin import annotations, storage
 from aocr_plugin.datasets.checked_dataset import CheckedDataset
 from aocr_plugin.errors import AOCRError
 from aocr_plugin.record_samples import read_record_samples, shards
+from aocr_plugin.sample_table import SampleTable
 from aocr_plugin.sifting import Report, Sample
 
 
@@ -48,7 +49,7 @@ class AOCRRecordDataset(CheckedDataset):
         held_out: likewise.
         metainfo: as for MMEngine's ``BaseDataset``.
         indices: as for ``BaseDataset``.
-        serialize_data: as for ``BaseDataset``.
+        serialize_data: taken for MMOCR's configs; samples are kept in arrays in any case.
         pipeline: MMOCR transforms.
         test_mode: for validation and testing; see :func:`aocr_plugin.sifting.policies`.
         lazy_init: as for ``BaseDataset``.
@@ -92,7 +93,6 @@ class AOCRRecordDataset(CheckedDataset):
             data_root=data_root,
             metainfo=metainfo,
             indices=indices,
-            serialize_data=serialize_data,
             pipeline=list(pipeline),
             test_mode=test_mode,
             lazy_init=lazy_init,
@@ -102,44 +102,49 @@ class AOCRRecordDataset(CheckedDataset):
         """Finds the files beside ``data_root`` or the working directory."""
         self.ann_file: Any = find_shards(self.ann_file, self.data_root)
 
-    def read(self, report: Report) -> list[Sample]:
+    def read(self, report: Report) -> Iterator[Sample]:
         """Reads all files; what is damaged or has no whole image goes into the report.
 
         Of several processes each reads its share of the files and tells the others what it found.
         """
         files = [self.ann_file] if isinstance(self.ann_file, str) else self.ann_file
         rank, ranks = get_dist_info()
-        mine: dict[int, tuple[list[Sample], Report | AOCRError]] = {}
-        for number in range(rank, len(files), ranks):
-            mine[number] = self._read_file(files[number])
-            if isinstance(mine[number][1], AOCRError):
-                break  # what follows is not looked at below either
-        parts = all_gather_object(mine)
-        found: list[Sample] = []
-        for number in range(len(files)):
-            samples, partial = parts[number % ranks][number]
-            if isinstance(partial, AOCRError):
-                raise partial
-            found += samples
-            report.add(partial)
+        if ranks == 1:
+            for path in files:
+                report.name = path
+                yield from self._read_file(path, report)
+        else:
+            mine: dict[int, tuple[SampleTable, Report | AOCRError]] = {}
+            for number in range(rank, len(files), ranks):
+                mine[number] = self._read_share(files[number])
+                if isinstance(mine[number][1], AOCRError):
+                    break  # what follows is not looked at below either
+            parts = all_gather_object(mine)
+            for number in range(len(files)):
+                samples, partial = parts[number % ranks][number]
+                if isinstance(partial, AOCRError):
+                    raise partial
+                yield from samples.samples()
+                report.add(partial)
         report.name = str(self.ann_file)
-        return found
 
-    def _read_file(self, path: str) -> tuple[list[Sample], Report | AOCRError]:
+    def _read_share(self, path: str) -> tuple[SampleTable, Report | AOCRError]:
         """Returns the samples of one file, and the report on it or the error that it caused."""
         report = Report(path, self.policy)
         try:
-            samples = read_record_samples(
-                path,
-                report,
-                encoding=self.encoding,
-                letter_case=self.letter_case,
-                check_images=self.check_images,
-                progress=self.progress,
-            )
+            return SampleTable(self._read_file(path, report)), report
         except AOCRError as error:
-            return [], error
-        return samples, report
+            return SampleTable(), error
+
+    def _read_file(self, path: str, report: Report) -> Iterator[Sample]:
+        return read_record_samples(
+            path,
+            report,
+            encoding=self.encoding,
+            letter_case=self.letter_case,
+            check_images=self.check_images,
+            progress=self.progress,
+        )
 
 
 def find_shards(ann_file: str | Sequence[str], data_root: str | None) -> str | list[str]:

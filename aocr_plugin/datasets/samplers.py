@@ -11,6 +11,8 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmocr.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Sampler
 
+_AT_ONCE = 1 << 16  # indices that are Python's own numbers
+
 
 @DATA_SAMPLERS.register_module()
 class EndlessSampler(Sampler[int]):
@@ -36,8 +38,11 @@ class EndlessSampler(Sampler[int]):
         generator = torch.Generator().manual_seed(self.seed)
         size = len(self.dataset)
         while True:
-            order = torch.randperm(size, generator=generator) if self.shuffle else range(size)
-            yield from map(int, order)
+            if not self.shuffle:
+                yield from range(size)
+                continue
+            for part in torch.randperm(size, generator=generator).split(_AT_ONCE):
+                yield from part.tolist()
 
     def __iter__(self) -> Iterator[int]:
         """Yields this rank's share: every world_size-th index of the one sequence."""

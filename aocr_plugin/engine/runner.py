@@ -16,6 +16,7 @@ from aocr_plugin import annotations, charset
 from aocr_plugin.datasets.record_dataset import find_shards
 from aocr_plugin.engine import distributed, mirror, staging
 from aocr_plugin.engine.config_check import check
+from aocr_plugin.engine.heap import keep_freed_memory
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.record_samples import read_record_samples
 from aocr_plugin.sifting import Report, policies
@@ -60,7 +61,8 @@ def _labels_of(dataset: dict[str, Any]) -> Iterator[str]:
                 yield sample.label
         return
     path = annotations.find_file(dataset.get("ann_file", ""), dataset.get("data_root"))
-    for line in annotations.read(path, encoding, dataset.get("separator")):
+    text = annotations.text(path, encoding)
+    for line in annotations.parse(text, dataset.get("separator")):
         if line.label is not None:
             yield line.label
 
@@ -198,6 +200,7 @@ class AOCRRunner(Runner):
         """
         try:
             distributed.check_same_start(self.cfg)
+            keep_freed_memory()
             return super().train()
         except BaseException as error:
             mirror.rescue(self)

@@ -50,7 +50,7 @@ def count(path: str, kind: str, encoding: str = "auto") -> int:
             return lmdb_records.size(path, view)
     if kind == "jsonl":
         return sum(1 for line in _text_of(path, encoding).split("\n") if line.strip())
-    return len(annotations.read(path, encoding))
+    return sum(1 for _ in annotations.parse(annotations.text(path, encoding)))
 
 
 def read(path: str, kind: str, report: Report, encoding: str = "auto") -> Iterator[Record]:
@@ -93,7 +93,7 @@ def _load(written: str, number: int, folders: list[str], report: Report, is_file
 
 def _annotations(path: str, report: Report, encoding: str) -> Iterator[Record]:
     folders, is_file = annotations.roots(path), annotations.Listing()
-    for line in annotations.read(path, encoding):
+    for line in annotations.parse(annotations.text(path, encoding)):
         report.lines += 1
         if line.label is None:
             report.note("malformed_line", line.number, f"no label in {line.path[:60]!r}")

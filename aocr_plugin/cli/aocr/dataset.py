@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     words += ["--letter-case", "upper"] if args.force_uppercase else []
     words += ["--save-filename"] if args.save_filename else []
     announce(tool_line("convert_dataset", words))
-    annotations.read(args.annotations_path)  # a file that cannot be read fails before any log
+    annotations.text(args.annotations_path)  # a file that cannot be read fails before any log
     log = EventLog(args.log_path)
     log.write(f"Building a dataset from {args.annotations_path}.", "dataset")
     log.write(f"Output file: {args.output_path}", "dataset", file=args.output_path)

@@ -37,6 +37,6 @@ def read(path: str, report: Report, *, letter_case: str, check_images: str) -> l
 
     start = time.monotonic()
     reader = read_record_samples if kind_of(path) == "tfrecords" else read_samples
-    return reader(
-        path, report, letter_case=letter_case, check_images=check_images, progress=progress
+    return list(
+        reader(path, report, letter_case=letter_case, check_images=check_images, progress=progress)
     )

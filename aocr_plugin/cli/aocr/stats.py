@@ -63,13 +63,16 @@ def measure(path: str, args: argparse.Namespace) -> tuple[dict[str, Any], Report
     labels = [sample.label for sample in samples]
     known = charset.NAMED["ascii" if args.full_ascii else "aocr"]
     fold = "unchanged" if args.full_ascii else "upper"
-    kept = sift(
-        [Sample(s.path, charset.apply_case(s.label, fold), s.line, s.size) for s in samples],
-        report,
-        unknown_characters=lambda label: [c for c in label if c not in known],
-        describe=charset.describe,
-        max_label_length=args.max_prediction,
-        max_width=args.max_width if args.strict else None,
+    folded = [Sample(s.path, charset.apply_case(s.label, fold), s.line, s.size) for s in samples]
+    kept = list(
+        sift(
+            folded,
+            report,
+            unknown_characters=lambda label: [c for c in label if c not in known],
+            describe=charset.describe,
+            max_label_length=args.max_prediction,
+            max_width=args.max_width if args.strict else None,
+        )
     )
     canvas = math.ceil(args.max_width / args.max_height * _HEIGHT)
     sizes = [sample.size for sample in samples if sample.size]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from aocr_plugin.models.initialisation import glorot_conv_
 from aocr_plugin.models.widths import zero_beyond
+from aocr_plugin.models.winograd import LearningConv2d
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 2)
 _AOCR_NORM = (False, False, True, False, True, False, True)
@@ -49,7 +50,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         before, after = (kernel - 1) // 2, kernel // 2
         self.padding = (before, after, before, after) if before != after else None
-        self.conv = nn.Conv2d(
+        self.conv = LearningConv2d(
             in_channels,
             out_channels,
             kernel,

@@ -72,10 +72,10 @@ class Scene(Style):
         if len(text) > 2 and text.isupper() and dice.chance(0.06):
             spacing = dice.between(0.25, 0.7) * size
         form = dice.random()
-        if form < 0.07 and len(text) > 3:
+        if form < 0.12 and len(text) > 3:
             bend = dice.between(0.25, 0.9) * (1 if dice.chance(0.75) else -1)
             return set_arc(glyphs, spacing + 0.04 * size, bend)
-        if form < 0.1:
+        if form < 0.15:
             bounce = [dice.near(0, 0.05) * size for _ in text]
             turns = [dice.near(0, 5) for _ in text]
             return set_line(glyphs, spacing + 0.04 * size, bounce, turns)
@@ -97,12 +97,12 @@ class Scene(Style):
         squeeze = math.exp(dice.near(0.0, 0.13))
         if quality == "clean" and dice.chance(0.6):
             return View(squeeze=squeeze)
-        strong = dice.chance(0.22)
+        strong = dice.chance(0.35)
         return View(
-            turn=dice.near(0.0, 0.1 if strong else 0.025),
+            turn=dice.near(0.0, 0.14 if strong else 0.025),
             slant=dice.near(0.0, 0.2 if strong else 0.05),
             squeeze=squeeze * (0.8 if strong else 1.0),
-            left_right=dice.near(0.0, 0.13) if strong else 0.0,
+            left_right=dice.near(0.0, 0.15) if strong else 0.0,
             up_down=dice.near(0.0, 0.08) if strong else 0.0,
         )
 
