@@ -71,7 +71,7 @@ print(json.dumps({
 """
 
 
-def _environment(checkout: str) -> dict[str, str]:
+def environment(checkout: str) -> dict[str, str]:
     """Returns the environment in which the original's package is found."""
     paths = [str(Path(checkout).resolve()), os.environ.get("PYTHONPATH", "")]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
@@ -95,7 +95,7 @@ def train(settings: dict[str, Any], width: int, warm_up: int, steps: int) -> dic
         done = subprocess.run(
             [settings["python"], "-c", _TRAIN, str(width), str(warm_up), str(steps)],
             cwd=folder,
-            env=_environment(settings["checkout"]),
+            env=environment(settings["checkout"]),
             capture_output=True,
             text=True,
         )
@@ -188,7 +188,7 @@ def measure(
                 *("--log-path", str(folder / "aocr.log")),
             ],
             cwd=folder,
-            env=_environment(checkout),
+            env=environment(checkout),
             capture_output=True,
             text=True,
         )

@@ -15,12 +15,10 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.models.backbones.sliding_cnn import POOLS
 from aocr_plugin.models.decoders import loops
 from aocr_plugin.models.decoders.attention_decoder import AttentionDecoder
-from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns, freezing
 
 PADDING = -64.0
 """Padding of a model that masks it, as a pixel: no pixel is that dark, so the graph finds it."""
-
-_FROZEN = 100.0  # of a gate's input: its sigmoid is 1 or 0 in float32 and float16
 
 
 def padding_value(model: Any) -> float:
@@ -133,13 +131,7 @@ class MaskedEncoder(nn.Module):
                     new = getattr(layer, f"{name}_l0{suffix}")
                     new.data = old.clone()
                 weights = getattr(layer, f"weight_ih_l0{suffix}")
-                freeze = weights.new_zeros(weights.size(0), 1)
-                if self.lstm:  # gates in the order i, f, g, o
-                    freeze[:units] = -_FROZEN
-                    freeze[units : 2 * units] = _FROZEN
-                else:  # r, z, n
-                    freeze[units : 2 * units] = _FROZEN
-                weights.data = torch.cat([weights.data, freeze], dim=1)
+                weights.data = torch.cat([weights.data, freezing(weights, encoder.cell)], dim=1)
             self.layers.append(layer.requires_grad_(False))
 
     def forward(self, feat: Tensor, valid: Tensor) -> EncoderOutput:
