@@ -123,8 +123,16 @@ def build(cfg: Any) -> Any:
 
 
 def train(job: Job) -> Figures:
-    """Times training steps; at the original's sizes with the config's own optimiser."""
+    """Times training steps; at the original's sizes with the config's own optimiser.
+
+    Memory is kept as ``AOCRRunner`` keeps it, for MMOCR's recognisers too.
+    """
     from mmengine.optim import build_optim_wrapper
+
+    from aocr_plugin.engine.distributed import with_synced_norm
+    from aocr_plugin.engine.heap import keep_freed_memory
+
+    keep_freed_memory()
 
     cfg = load_config(job["candidate"])
     size, count, longest = input_size(cfg), job["train_batch"], LONGEST
@@ -137,6 +145,8 @@ def train(job: Job) -> Figures:
     elif job["candidate"] in OURS:
         cfg.model.decoder.max_seq_len = max(cfg.model.decoder.max_seq_len, longest + 2)
     model = build(cfg)
+    if job["candidate"] in OURS:
+        model = with_synced_norm(cfg, model)
     model.train()
     wrapper = build_optim_wrapper(model, settings | {"precision": job["precision"]})
     seconds = []

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 _TILE = 4  # outputs a tile has each way; it reads two pixels more
 _PATCH = _TILE + 2
@@ -138,6 +139,7 @@ class _Winograd(torch.autograd.Function):
         return _output(torch.bmm(image, _transformed_kernel(weight)), *ctx.shape)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, Tensor | None]:
         image, weight = ctx.saved_tensors
         slopes = _transformed_slopes(grads[0])
