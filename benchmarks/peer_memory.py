@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+_OURS = Path("/proc/self/cmdline").read_bytes()
+
 
 def peak(pid: int | str = "self") -> float:
     """Returns the most memory that a process has had resident; 0 where it has ended."""
@@ -18,8 +20,16 @@ def peak(pid: int | str = "self") -> float:
     return found[0] * 1024 / 1e6 if found else 0.0
 
 
+def _is_program(pid: str) -> bool:
+    """Whether a process runs a program of its own yet; until then it shows its parent's memory."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != _OURS
+    except OSError:
+        return False
+
+
 class Children:
-    """Watches the processes that this one starts: ``with Children() as children: …``.
+    """Watches the programs that this process starts: ``with Children() as children: …``.
 
     Attributes:
         peak: the most that one of them has had resident so far, looked at every few milliseconds.
@@ -50,4 +60,4 @@ class Children:
                     pids = task.read_text().split()
                 except OSError:  # the thread has ended
                     continue
-                self.peak = max([self.peak, *map(peak, pids)])
+                self.peak = max([self.peak, *map(peak, filter(_is_program, pids))])

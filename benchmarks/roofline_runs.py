@@ -22,6 +22,7 @@ from torch import nn
 
 from aocr_plugin import charset as charsets
 from aocr_plugin.engine.description import describe, test_pipeline
+from aocr_plugin.engine.heap import keep_freed_memory
 from aocr_plugin.engine.runner import AOCRRunner
 from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.models.recognizers.aocr import AOCR
@@ -163,6 +164,7 @@ def training(cfg: Config, args: Any, checkpoint: Path) -> dict[str, Any]:
         ``worker`` and ``step`` as of :func:`repeated`; ``delivered`` images a second; ``inputs``,
         the shape of the batch.
     """
+    keep_freed_memory()  # as AOCRRunner.train does
     stages = Stages()
     runner = AOCRRunner.from_cfg(cfg)
     save(runner, checkpoint)

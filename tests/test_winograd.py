@@ -30,8 +30,8 @@ def learnt(layer, images):
 # whole tiles; cut ones at the right, below and at both; smaller than one
 @pytest.mark.parametrize("size", [(8, 24), (4, 21), (2, 8), (7, 22), (1, 1), (3, 2)])
 def test_output_and_gradients_are_a_convolutions(size):
-    ours, plain = pair(64, 80)
-    images = torch.randn(3, 64, *size).contiguous(memory_format=CHANNELS_LAST)
+    ours, plain = pair(128, 80)
+    images = torch.randn(3, 128, *size).contiguous(memory_format=CHANNELS_LAST)
     exact = learnt(plain.double(), images.double())
     for found, right in zip(learnt(ours, images), exact, strict=True):
         assert found.dtype == torch.float32 and found.shape == right.shape
@@ -48,8 +48,8 @@ def test_where_it_takes_over(monkeypatch):
         layer(x)
         return bool(taken)
 
-    images = torch.randn(1, 64, 4, 8).contiguous(memory_format=CHANNELS_LAST)
-    ours, _ = pair(64, 8)
+    images = torch.randn(1, 128, 4, 8).contiguous(memory_format=CHANNELS_LAST)
+    ours, _ = pair(128, 8)
     assert takes(ours, images)
     assert not takes(ours, images.contiguous())
     with torch.no_grad():
@@ -57,27 +57,27 @@ def test_where_it_takes_over(monkeypatch):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not takes(ours, images)
     assert not takes(ours.eval(), images)
-    few, _ = pair(32, 8)
-    assert not takes(few, images[:, :32].contiguous(memory_format=CHANNELS_LAST))
-    grouped, _ = pair(64, 8, groups=2)
+    few, _ = pair(64, 8)
+    assert not takes(few, images[:, :64].contiguous(memory_format=CHANNELS_LAST))
+    grouped, _ = pair(128, 8, groups=2)
     assert not takes(grouped, images)
     for option in ({"stride": 2}, {"padding": 0}, {"kernel_size": 5}, {"bias": True}):
         settings = {"kernel_size": 3, "padding": 1, "bias": False} | option
-        layer = LearningConv2d(64, 8, **settings).to(memory_format=CHANNELS_LAST).train()
+        layer = LearningConv2d(128, 8, **settings).to(memory_format=CHANNELS_LAST).train()
         assert not takes(layer, images)
 
 
 def test_reading_is_pytorchs_to_the_last_digit():
-    ours, plain = pair(64, 80)
-    images = torch.randn(2, 64, 8, 24).contiguous(memory_format=CHANNELS_LAST)
+    ours, plain = pair(128, 80)
+    images = torch.randn(2, 128, 8, 24).contiguous(memory_format=CHANNELS_LAST)
     with torch.no_grad():
         assert torch.equal(ours.eval()(images), plain.eval()(images))
 
 
 def test_a_frozen_layer_passes_gradients_on():
-    ours, plain = pair(64, 80)
+    ours, plain = pair(128, 80)
     ours.weight.requires_grad_(False)
-    images = torch.randn(2, 64, 4, 9).contiguous(memory_format=CHANNELS_LAST)
+    images = torch.randn(2, 128, 4, 9).contiguous(memory_format=CHANNELS_LAST)
     _, found, none = learnt(ours, images)
     _, right, _ = learnt(plain, images)
     assert none is None

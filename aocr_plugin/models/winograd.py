@@ -3,7 +3,7 @@
 PyTorch's float32 convolutions on CPUs multiply out every product, and the gradient of their weights
 runs at about half the speed of their output. Winograd's minimal filtering F(4 x 4, 3 x 3) makes
 4 x 4 outputs of 36 products a pair of channels instead of 144, in 36 plain matrix products,
-forwards and backwards. What that saves is more than what its transforms cost from some 64 channels
+forwards and backwards. What that saves is more than what its transforms cost from some 100 channels
 on.
 
 Only training in float32 on a CPU takes it: its rounding errors are those of float32 times a few
@@ -23,7 +23,7 @@ from torch.autograd.function import once_differentiable
 
 _TILE = 4  # outputs a tile has each way; it reads two pixels more
 _PATCH = _TILE + 2
-_FEWEST_CHANNELS = 64  # where it begins to pay
+_FEWEST_CHANNELS = 128  # where it begins to pay; few channels take much memory for little time
 
 
 def _both_ways(rows: list[list[float]]) -> Tensor:
@@ -158,7 +158,7 @@ class LearningConv2d(nn.Conv2d):
     """``Conv2d``; one of 3 x 3 learns by Winograd's products where that is faster.
 
     That is in training, in float32, on a CPU, with images channels last, stride 1, padding 1, no
-    bias and 64 channels or more in. Elsewhere it is PyTorch's.
+    bias and 128 channels or more in. Elsewhere it is PyTorch's.
     """
 
     def forward(self, x: Tensor) -> Tensor:
