@@ -2,7 +2,8 @@
 
 A Python object a sample would take half a kilobyte in every process: a forked worker that looks at
 one writes its reference count, and so gets its own copy of the memory page. Here each kind of value
-is one array, which workers read without writing. Needs no PyTorch.
+is one array, which workers read without writing. MMEngine's ``serialize_data`` shares memory too,
+but pickles dicts that have to be there all at once first. Needs no PyTorch.
 """
 
 from array import array

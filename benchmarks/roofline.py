@@ -216,7 +216,7 @@ def main() -> None:
     total = summary(reading, read["cores"])
     conclude("reading", total)
     result = {
-        "settings": {key: value for key, value in vars(args).items() if key != "out"},
+        "settings": vars(args) | {"config": Path(args.config).name, "out": Path(args.out).name},
         "machine": {
             "processor": processor(),
             "threads": torch.get_num_threads(),

@@ -45,7 +45,23 @@ def test_freed_memory_is_used_again():
 @glibc
 @pytest.mark.parametrize(
     "setting",
-    [{"MALLOC_TRIM_THRESHOLD_": "1000"}, {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1000"}],
+    [
+        {"MALLOC_TOP_PAD_": "1000"},
+        {"MALLOC_TRIM_THRESHOLD_": "1000"},
+        {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1000"},
+    ],
 )
 def test_the_users_own_settings_stay(setting):
     assert run("keep", **setting)[0] == "False"
+
+
+def test_training_asks_for_it(monkeypatch):
+    from aocr_plugin.engine import runner
+
+    asked = []
+    monkeypatch.setattr(runner, "keep_freed_memory", lambda: asked.append("memory"))
+    monkeypatch.setattr(runner.Runner, "train", lambda self: asked.append("training"))
+    training = runner.AOCRRunner.__new__(runner.AOCRRunner)
+    training.cfg = {}
+    training.train()
+    assert asked == ["memory", "training"]

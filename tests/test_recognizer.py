@@ -163,7 +163,6 @@ def test_a_files_error_is_an_image_error(saved):  # noqa: F811
     for name in ("gone.png", "nosuchscheme://a/b.png"):
         with pytest.raises(ImageError, match=re.escape(name) + ": cannot read the image file"):
             recognizer(name)
-    pytest.importorskip("aocr_plugin.formats.tfrecord")
     for name in ("tfrecord:///gone.tfrecords#0", "tfrecord:///gone.tfrecords#x"):
         with pytest.raises(ImageError, match=re.escape(name) + ": cannot read the image file"):
             recognizer(name)

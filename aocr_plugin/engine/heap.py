@@ -7,14 +7,15 @@ its huge pages (``THP_MEM_ALLOC_ENABLE``) bring nearly as much and take a tenth 
 
 import ctypes
 import os
+import re
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # <malloc.h>
+_OLD_SETTING = re.compile("MALLOC_[A-Z_]+_")
 _SETTINGS = {
     _MMAP_MAX: 0,  # large blocks come from the heap too
     _TRIM_THRESHOLD: -1,  # whose end is never given back
     _TOP_PAD: 64 << 20,  # and which grows by so many bytes
 }
-_CHOSEN_BY_USER = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
 def keep_freed_memory() -> bool:
@@ -25,7 +26,7 @@ def keep_freed_memory() -> bool:
         settings of its own (``GLIBC_TUNABLES``, ``MALLOC_…_``).
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
-    if "glibc.malloc" in tunables or any(name in os.environ for name in _CHOSEN_BY_USER):
+    if "glibc.malloc" in tunables or any(map(_OLD_SETTING.fullmatch, os.environ)):
         return False
     try:
         library = ctypes.CDLL(None)

@@ -15,7 +15,8 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.models.backbones.sliding_cnn import POOLS
 from aocr_plugin.models.decoders import loops
 from aocr_plugin.models.decoders.attention_decoder import AttentionDecoder
-from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns, freezing
+from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
+from aocr_plugin.models.encoders.standing_still import freezing
 
 PADDING = -64.0
 """Padding of a model that masks it, as a pixel: no pixel is that dark, so the graph finds it."""
@@ -98,10 +99,8 @@ class FixedStepNetwork(BaseModule):
 class MaskedEncoder(nn.Module):
     """A ``StackedLSTMEncoder`` that stands still over padding, without packed sequences.
 
-    Every layer gets one more input, 1 over padding, whose weights open the forget gate and shut
-    the input gate (a GRU's: keep all of the state). So the backward direction arrives at the last
-    real column with the state it starts with, and the forward direction keeps the one it had
-    there: what packing does, in operations that every runtime has.
+    See :mod:`aocr_plugin.models.encoders.standing_still`; here the weights are the layers' own, so
+    that a graph can hold them.
 
     Args:
         encoder: whose weights are taken.

@@ -13,11 +13,11 @@ from mmocr.structures import TextRecogDataSample
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from aocr_plugin.models.encoders.standing_still import lstm_over_padding
 from aocr_plugin.models.initialisation import glorot_uniform_
 from aocr_plugin.models.misfits import HeldStateError, MisfitError, check_channels
 
 HEIGHT_POOLS = (None, "mean")
-_SHUT = 100.0  # of a gate's input: its sigmoid is 1 or 0 in float32 and float16
 
 
 class EncoderOutput(NamedTuple):
@@ -79,25 +79,6 @@ def columns(feat: Any, height_pool: str | None = None, owner: str = "encoder") -
             )
         feat = feat.mean(dim=2, keepdim=True)
     return feat[:, :, 0].transpose(1, 2)
-
-
-def freezing(weight_ih: Tensor, cell: str) -> Tensor:
-    """Returns the weights [gates * D, 1] of an input that is 1 where the state is to stand still.
-
-    They open an LSTM's forget gate and shut its input gate; a GRU's keep all of its state.
-
-    Args:
-        weight_ih: [gates * D, I] the layer's weights of its other inputs.
-        cell: "lstm" or "gru".
-    """
-    weights = weight_ih.new_zeros(weight_ih.size(0), 1)
-    if cell == "lstm":  # gates in the order i, f, g, o
-        units = weight_ih.size(0) // 4
-        weights[:units] = -_SHUT
-    else:  # r, z, n
-        units = weight_ih.size(0) // 3
-    weights[units : 2 * units] = _SHUT
-    return weights
 
 
 @MODELS.register_module()
@@ -213,7 +194,7 @@ class StackedLSTMEncoder(BaseModule):
         if lengths is None:
             memory, final = self.rnn(sequence)
         elif self.cell == "lstm" and sequence.device.type == "cpu":
-            memory, final = self._held(sequence, lengths)
+            memory, final = lstm_over_padding(self.rnn, sequence, lengths)
         else:
             packed = pack_padded_sequence(
                 sequence, lengths.cpu(), batch_first=True, enforce_sorted=False
@@ -228,45 +209,3 @@ class StackedLSTMEncoder(BaseModule):
             hidden[forward] if carry is None else torch.cat([carry[forward], hidden[forward]], 1)
         )
         return EncoderOutput(memory, state, lengths)
-
-    def _held(self, sequence: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Runs LSTMs that stand still over padding, so that none of it is read.
-
-        The same as packed sequences, which PyTorch takes apart into a product a column on CPUs;
-        this goes through oneDNN's kernel in one piece and is twice as fast.
-
-        Args:
-            sequence: [N, T, C].
-            lengths: [N] columns that are not padding.
-
-        Returns:
-            Memory [N, T, M], zero over padding, and the last layer's final states (h, c), each
-            [directions, N, D].
-        """
-        rnn = self.rnn
-        padding = torch.arange(sequence.size(1)) >= lengths[:, None]
-        still = padding[..., None].to(sequence.dtype)
-        directions = 2 if rnn.bidirectional else 1
-        zeros = sequence.new_zeros(directions, sequence.size(0), self.hidden_size)
-        memory = sequence
-        for layer in range(rnn.num_layers):
-            weights: list[Tensor] = []
-            for inputs, *others in rnn.all_weights[layer * directions :][:directions]:
-                weights += [torch.cat([inputs, freezing(inputs.detach(), self.cell)], 1), *others]
-            if layer:
-                memory = nn.functional.dropout(memory, rnn.dropout, self.training)
-            memory, hidden, carry = torch.lstm(
-                torch.cat([memory, still], 2),
-                (zeros, zeros),
-                weights,
-                True,
-                1,
-                0.0,
-                self.training,
-                rnn.bidirectional,
-                True,
-            )
-            memory = memory.masked_fill(padding[..., None], 0.0)
-        last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, self.hidden_size)
-        forward = memory[..., : self.hidden_size].gather(1, last).transpose(0, 1)
-        return memory, (torch.cat([forward, hidden[1:]]), carry)
