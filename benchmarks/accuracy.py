@@ -67,11 +67,11 @@ def measure(texts: list[str], labels: list[str]) -> dict[str, float]:
     }
 
 
-def model_reader(file: str) -> Reader:
+def model_reader(file: str, vertical: bool) -> Reader:
     """Returns what reads with one of our models."""
     from aocr_plugin import Recognizer
 
-    recognizer = Recognizer(file)
+    recognizer = Recognizer(file, vertical=vertical)
     return lambda names: [one.text for one in recognizer(list(names))]
 
 
@@ -99,6 +99,9 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder of sets")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument(
+        "--vertical", action="store_true", help="our models read tall images turned too"
+    )
     parser.add_argument("--peers", nargs="*", default=[], choices=READERS)
     parser.add_argument("--worst", metavar="DIR", help="draw the worst errors of each")
     parser.add_argument("--limit", type=int, help="images of each set, for a quick look")
@@ -109,7 +112,7 @@ def main() -> None:
         name, _, file = entry.partition("=")
         if not file:
             raise SystemExit(f"--model {entry}: give NAME=FILE")
-        openers[name] = lambda file=file: model_reader(file)
+        openers[name] = lambda file=file: model_reader(file, args.vertical)
     drawn = tempfile.TemporaryDirectory()
     sets = {
         name: draw_set(Path(drawn.name)) if name == "printed" else load(Path(args.data) / name)

@@ -90,8 +90,10 @@ def _compare(dest: str, place: str, text: bytes, wanted: Manifest) -> None:
 
 def _difference(key: str, there: Any, here: Any) -> str:
     if key == "settings":
-        names = [name for name in here if there.get(name) != here[name]]
-        listed = ", ".join(f"{n.replace('_', '-')} ({there.get(n)}, now {here[n]})" for n in names)
+        names = [name for name in there | here if there.get(name) != here.get(name)]
+        listed = ", ".join(
+            f"{n.replace('_', '-')} ({there.get(n)}, now {here.get(n)})" for n in names
+        )
         return f"setting: {listed}"
     short = 12 if key in ("state", "model") else None
     return f"{_WORDS[key]} ({str(there)[:short]}, now {str(here)[:short]})"

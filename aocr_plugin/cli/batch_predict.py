@@ -68,6 +68,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument("--runtime", choices=["pytorch", "onnxruntime", "openvino"])
     group.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
     group.add_argument("--score", choices=["product", "geometric", "minimum"])
+    group.add_argument(
+        "--vertical", action="store_true", help="read tall images turned to either side too"
+    )
     add_traceback_flag(parser)
     return parser.parse_args(argv)
 
@@ -94,6 +97,7 @@ def predict(args: argparse.Namespace) -> int:
         label_column=args.label_column,
     )
     options = {"runtime": args.runtime, "precision": args.precision, "score": args.score}
+    options |= {"vertical": True} if args.vertical else {}
     wanted = manifest.Manifest(
         source=given,
         state=sources.digest(source),

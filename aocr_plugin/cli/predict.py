@@ -66,6 +66,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="what to compute in: bf16 in PyTorch and OpenVINO, fp16 in OpenVINO; default: fp32, "
         "of an export what it was compared in",
     )
+    parser.add_argument(
+        "--vertical",
+        action="store_true",
+        help="read images 1.5 times taller than wide also turned to either side; the surest counts",
+    )
     _add_text_flags(parser)
     add_traceback_flag(parser)
     return parser.parse_args(argv)
@@ -136,6 +141,7 @@ def predict(args: argparse.Namespace) -> int:
         score=args.score,
         runtime=args.runtime,
         precision=args.precision,
+        vertical=args.vertical,
     )
     failures: list[str] = []
     files = _files(args.sources, failures)

@@ -38,6 +38,8 @@ class Prediction:
             decoder stopped early.
         nbest: the N best texts of beam search, most probable first; the first is ``text``. Empty
             where there was no beam search.
+        turn: degrees to the left by which the image was turned to be read: 0, 90 or 270. Above 0
+            only where ``Recognizer(vertical=True)`` found vertical text.
     """
 
     text: str
@@ -48,6 +50,7 @@ class Prediction:
     attention: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     nbest: list[Hypothesis] = field(default_factory=list)
     aocr_probability: float | None = field(default=None, compare=False)
+    turn: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the prediction as a JSON object (without attention)."""
@@ -59,6 +62,8 @@ class Prediction:
             "score": round(self.score, 6),
             "char_scores": [round(score, 6) for score in self.char_scores],
         }
+        if self.turn:
+            found["turn"] = self.turn
         if self.nbest:
             found["nbest"] = [
                 {"text": text, "score": round(score, 6)} | ({} if finished else {"finished": False})

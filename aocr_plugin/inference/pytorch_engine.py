@@ -85,14 +85,23 @@ class PyTorchEngine:
         dictionary = self.model.decoder.dictionary
         return str(getattr(dictionary, "characters", "".join(dictionary.dict)))
 
+    def decode(self, image: bytes | NDArray[Any], name: str) -> NDArray[Any]:
+        """Returns an image's pixels as the checkpoint's pipeline takes them.
+
+        Raises:
+            ImageError: no whole image.
+        """
+        decode = self._decode if isinstance(image, bytes) else image_files.decode
+        pixels: NDArray[Any] = decode(image, name, self._color)
+        return pixels
+
     def prepare(self, image: bytes | NDArray[Any], name: str) -> dict[str, Any]:
         """Decodes an image and runs the checkpoint's pipeline on it.
 
         Raises:
             ImageError: no whole image, or the pipeline rejects it.
         """
-        decode = self._decode if isinstance(image, bytes) else image_files.decode
-        pixels = decode(image, name, self._color)
+        pixels = self.decode(image, name)
         shape = pixels.shape[:2]
         data: dict[str, Any] | None = self._pipeline(
             {"img": pixels, "img_path": name, "img_shape": shape, "ori_shape": shape}

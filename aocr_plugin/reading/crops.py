@@ -6,11 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-VERTICAL = 1.5
-"""A region this many times taller than wide is read from top to bottom, as vertical text."""
-
-COLUMN = 3.0
-"""One less tall than this many times its width may also be one upright character, such as I."""
+from aocr_plugin.inference.turning import COLUMN, VERTICAL
 
 SMALLEST = 8.0
 """Pixels; sides of a region below this are widened to it with what is around it."""

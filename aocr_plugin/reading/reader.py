@@ -12,14 +12,8 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.inference.loading import ImageLike
 from aocr_plugin.inference.prediction import Prediction
 from aocr_plugin.inference.recognizer import Recognizer
-from aocr_plugin.reading.crops import (
-    VERTICAL,
-    corners,
-    crop,
-    is_vertical,
-    may_be_upright,
-    size,
-)
+from aocr_plugin.inference.turning import VERTICAL
+from aocr_plugin.reading.crops import corners, crop, is_vertical, may_be_upright, size
 from aocr_plugin.reading.detectors import Detector, open_detector
 from aocr_plugin.reading.loading import load
 from aocr_plugin.reading.order import Quads, reading_order

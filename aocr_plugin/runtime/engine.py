@@ -47,13 +47,21 @@ class GraphEngine:
         hidden = {*self.info.silent, self.info.end}
         return "".join(s for index, s in enumerate(self.info.symbols) if index not in hidden)
 
+    def decode(self, image: bytes | NDArray[Any], name: str) -> NDArray[Any]:
+        """Returns an image's pixels, [H, W] or [H, W, 3] BGR.
+
+        Raises:
+            ImageError: no whole image.
+        """
+        return self.pipeline.decode(image, name)
+
     def prepare(self, image: bytes | NDArray[Any], name: str) -> NDArray[Any]:
         """Decodes and resizes an image to [32, W] or [32, W, 3].
 
         Raises:
             ImageError: no whole image.
         """
-        return self.pipeline(self.pipeline.decode(image, name))
+        return self.pipeline(self.decode(image, name))
 
     @staticmethod
     def width(prepared: NDArray[Any]) -> int:

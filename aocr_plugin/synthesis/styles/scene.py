@@ -46,7 +46,7 @@ class Scene(Style):
             sides = surroundings.Sides(*[dice.chance(s) for s in (0.3, 0.45, 0.3, 0.4)])
             beside = self._beside(file, size, text, dice)
             plane, box, margins = surroundings.add(line, margins, sides, beside, dice)
-        view = self._view(quality, dice)
+        view = self._view(quality, (box[2] - box[0]) / (box[3] - box[1]), dice)
         mask, _ = seen(plane, box, view, height, margins, self.studio.max_width)
         ground_colour, ink = colours.pair(dice, self.studio.contrast + 8)
         room = abs(colours.luma(ink) - colours.luma(ground_colour))
@@ -93,8 +93,11 @@ class Scene(Style):
 
         return neighbour
 
-    def _view(self, quality: str, dice: Dice) -> View:
+    def _view(self, quality: str, aspect: float, dice: Dice) -> View:
+        """Returns how a line, ``aspect`` times as wide as high, is seen."""
         squeeze = math.exp(dice.near(0.0, 0.13))
+        if dice.chance(0.08):
+            return self._steep(squeeze * 0.85, aspect, dice)
         if quality == "clean" and dice.chance(0.6):
             return View(squeeze=squeeze)
         strong = dice.chance(0.35)
@@ -102,9 +105,16 @@ class Scene(Style):
             turn=dice.near(0.0, 0.14 if strong else 0.025),
             slant=dice.near(0.0, 0.2 if strong else 0.05),
             squeeze=squeeze * (0.8 if strong else 1.0),
-            left_right=dice.near(0.0, 0.15) if strong else 0.0,
+            left_right=dice.near(0.0, 0.17) if strong else 0.0,
             up_down=dice.near(0.0, 0.08) if strong else 0.0,
         )
+
+    def _steep(self, squeeze: float, aspect: float, dice: Dice) -> View:
+        """Returns a view of a line that climbs or falls, but stays a third as high as the crop."""
+        most = math.asin(min(2.2 / (squeeze * aspect), 0.7))
+        turn = dice.between(0.6, 1.0) * most * (1 if dice.chance(0.5) else -1)
+        slant = dice.between(-0.3, 1.0) * turn
+        return View(turn=turn, slant=slant, squeeze=squeeze, left_right=dice.near(0.0, 0.1))
 
     def _ground(self, width: int, height: int, colour: Colour, room: float, dice: Dice) -> Picture:
         """Returns a ground that differs less from its colour than the ink does by half."""
