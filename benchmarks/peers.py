@@ -15,11 +15,11 @@ Four kinds of figures, each of all who have them:
   recognisers and ddddocr. Tesseract's milliseconds include the start of its program, as it is used.
 
 Every figure comes from a process of its own on the same cores, after a warm-up; every other round
-goes backwards. Standing are medians over the rounds, and medians of the rounds' ratios: how many
-times as fast ``aocr_base`` (in ``read``: the first ``--model``) is as the candidate. Accuracies are
-those that ``accuracy.py`` has written, means over the real sets. What is not installed is left out
-with its reason. Table on standard output; figures in ``benchmarks/results/peers.json``; accuracy
-against milliseconds in ``peers.png`` beside it.
+goes backwards, and Ctrl-C keeps the rounds that are whole. Standing are medians over the rounds,
+and medians of the rounds' ratios: how many times as fast ``aocr_base`` (in ``read``: the first
+``--model``) is as the candidate. Accuracies are those that ``accuracy.py`` has written, means over
+the real sets. What is not installed is left out with its reason. Table on standard output; figures
+in ``benchmarks/results/peers.json``; accuracy against milliseconds in ``peers.png`` beside it.
 """
 
 import argparse
@@ -164,21 +164,28 @@ def measure(
         reader: the model that readers of files are compared with.
     """
     rounds: dict[tuple[str, str], list[dict[str, Any]]] = {name_of(job): [] for job in jobs}
-    for number in range(repeats):
-        for job in in_turn(jobs, number):
-            key = name_of(job)
-            if key not in rounds:
-                continue
-            found = run(job)
-            print(f"round {number + 1} of {repeats}: {': '.join(key)}", file=sys.stderr)
-            if "left_out" in found:
-                left_out[": ".join(key)] = found["left_out"]
-                del rounds[key]
-            else:
-                rounds[key].append(found)
+    whole = 0
+    try:
+        for number in range(repeats):
+            for job in in_turn(jobs, number):
+                key = name_of(job)
+                if key not in rounds:
+                    continue
+                found = run(job)
+                print(f"round {number + 1} of {repeats}: {': '.join(key)}", file=sys.stderr)
+                if "left_out" in found:
+                    left_out[": ".join(key)] = found["left_out"]
+                    del rounds[key]
+                else:
+                    rounds[key].append(found)
+            whole = number + 1
+    except KeyboardInterrupt:
+        if not whole:
+            raise
+        left_out["rounds"] = f"interrupted after {whole} of {repeats}"
     measured: dict[str, Any] = {}
     for (task, candidate), found in rounds.items():
-        measured.setdefault(task, {})[candidate] = summary(found)
+        measured.setdefault(task, {})[candidate] = summary(found[:whole])
     for task, rows in measured.items():
         ours = reader if task == "read" else "aocr_base"
         for row in rows.values() if ours in rows else ():

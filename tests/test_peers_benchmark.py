@@ -217,3 +217,25 @@ def test_a_quick_run(tmp_path):
     assert theirs["file_mb"] == pytest.approx(33.3, abs=0.1), "8.33 million weights in float32"
     assert "| predict | mmocr_crnn | 1 x 32 x 100 | " in done.stdout
     assert "no picture" in done.stderr and not out.with_suffix(".png").exists()
+
+
+def test_an_interruption_keeps_the_rounds_that_are_whole(monkeypatch):
+    rates = iter((10.0, 20.0, 30.0, 40.0, 50.0, None))
+
+    def run(job):
+        rate = next(rates)
+        if rate is None:
+            raise KeyboardInterrupt
+        return {"images_per_s": rate}
+
+    monkeypatch.setattr(peers, "run", run)
+    names = ("aocr_base", "mmocr_crnn")
+    jobs = [{"task": "train", "candidate": name, "precision": "fp32"} for name in names]
+    left_out = {}
+    found = peers.measure(jobs, 5, left_out, None)["train"]
+    assert left_out == {"rounds": "interrupted after 2 of 5"}
+    assert [len(row["rounds"]) for row in found.values()] == [2, 2]  # the second went backwards
+    assert found["mmocr_crnn"]["times"]["images_per_s"] == pytest.approx((10 / 20 + 40 / 30) / 2)
+    rates = iter((10.0, None))
+    with pytest.raises(KeyboardInterrupt):
+        peers.measure(jobs, 5, left_out, None)
