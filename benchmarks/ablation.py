@@ -17,7 +17,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from real_sets import RESULTS, ROOT, machine, run
+from machine import machine
+from real_sets import RESULTS, ROOT, run
 
 BATCH = 32
 VARIANTS = {

@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from real_sets import RESULTS, ROOT, machine, run
+from machine import machine
+from real_sets import RESULTS, ROOT, run
 
 sys.path.insert(0, str(ROOT))
 

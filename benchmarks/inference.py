@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import original
+from machine import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -247,15 +248,6 @@ def _ratios(table: dict[str, dict[str, Any]]) -> None:
             if f"{kind}_per_s" in row:
                 row[f"{kind}_latency_ratio"] = base["file_ms_p50"] / row[f"{kind}_ms_p50"]
                 row[f"{kind}_throughput_ratio"] = row[f"{kind}_per_s"] / base["file_per_s"]
-
-
-def processor() -> str:
-    """Returns the processor's name and which matrix instructions it has."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    found = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
-    wide = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
-    flags = found.get("flags", "").split()
-    return f"{found.get('model name')}: {', '.join(x for x in wide if x in flags)}"
 
 
 def _short(value: Any) -> str:

@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from inference import processor
+from machine import processor
 from peer_models import MMOCR, ORIGINAL_SIZES, OURS
 from peer_picture import draw
 from peer_tables import accuracies, table, targets

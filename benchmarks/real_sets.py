@@ -11,16 +11,15 @@ are written.
 
 import argparse
 import json
-import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -36,22 +35,6 @@ RUNS = {
     "sroie_lines": ("aocr_sroie_lines", "sroie_lines"),
     "original": ("aocr_original_captcha5_classic", "captcha5_classic"),
 }
-
-
-def machine() -> dict[str, Any]:
-    """Returns what the figures depend on."""
-    cpu = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        found = re.search(r"model name\s*: (.*)", info.read_text())
-        cpu = found[1] if found else cpu
-    packages = ("torch", "numpy", "mmengine", "mmocr", "opencv-python")
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-    }
 
 
 def run(tool: str, *arguments: str, log: Path) -> float:

@@ -40,7 +40,7 @@ sys.path.insert(0, str(ROOT))
 import roofline_machine  # noqa: E402
 import roofline_runs  # noqa: E402
 import torch  # noqa: E402
-from inference import processor  # noqa: E402
+from machine import processor  # noqa: E402
 from mmengine.config import DictAction  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import original
-from real_sets import RESULTS, ROOT, machine
+from machine import machine
+from real_sets import RESULTS, ROOT
 
 NAME = "captcha5_classic"
 _FLAGS = ["--max-width=200", "--max-height=50"]
