@@ -21,6 +21,7 @@ from aocr_plugin.engine import (
     runner,
     storage_backend,
     test_report,
+    time_limit,
 )
 from aocr_plugin.evaluation import metrics
 from aocr_plugin.models import dictionary
@@ -57,5 +58,6 @@ __all__ = [
     "storage_backend",
     "synthetic_dataset",
     "test_report",
+    "time_limit",
     "word_score",
 ]

@@ -36,6 +36,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "with --resume only where there is no run to go on with",
     )
     parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="train so long at most, then save for --resume to go on with",
+    )
+    parser.add_argument(
         "--amp",
         action="store_true",
         help="mixed precision: bfloat16, on CPUs too (float16 on GPUs without it)",
@@ -169,6 +175,9 @@ def train(args: argparse.Namespace) -> int:
         set_resume(cfg)
     if args.finetune:
         set_finetune(cfg, args.finetune)
+    if args.minutes is not None:
+        hook = {"type": "TimeLimitHook", "minutes": args.minutes}
+        cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
     if args.tensorboard:
         from aocr_plugin.engine.tensorboard import with_tensorboard
 
