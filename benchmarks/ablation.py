@@ -2,10 +2,10 @@
 
     python benchmarks/ablation.py --jobs 2
 
-Draws 25,600 words of at most 6 characters for training and 2,000 others for testing, trains
-``configs/aocr_english_end.py`` on them from nothing, once a variant and seed, each image seen once,
-and tests the last step. Real images play no part. ``benchmarks/results/ablation.json`` has every
-run; a table goes to standard output.
+Draws 25,600 images of words of at most 6 characters for training and 2,000 others, of the same
+words, for testing, trains ``configs/aocr_english_end.py`` on them from nothing, once a variant and
+seed, each image seen once, and tests the last step. Real images play no part.
+``benchmarks/results/ablation.json`` has every run; a table goes to standard output.
 """
 
 import argparse
@@ -80,14 +80,13 @@ def draw(drawn: Path, training: int, testing: int) -> None:
     """Draws the images, those for testing from indices that those for training do not reach."""
     drawn.mkdir(parents=True, exist_ok=True)
     for name, first, count in (("training", 0, training), ("testing", 1_000_000, testing)):
-        file = drawn / f"{name}.tfrecords"
-        if not file.exists():
-            run(
-                *("synthesize", str(file), "--first", str(first), "--count", str(count)),
-                *("--kinds", "word=1", "--charset", "ascii", "--max-length", "6"),
-                *("--height", "32", "--gray"),
-                log=drawn / "output.log",
-            )
+        run(
+            *("synthesize", str(drawn / f"{name}.tfrecords"), "--force"),
+            *("--first", str(first), "--count", str(count)),
+            *("--kinds", "word=1", "--charset", "ascii", "--max-length", "6"),
+            *("--height", "32", "--gray"),
+            log=drawn / "output.log",
+        )
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:

@@ -100,7 +100,9 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument(
-        "--vertical", action="store_true", help="our models read tall images turned too"
+        "--vertical",
+        action="store_true",
+        help="our models read tall images turned too, as NAME_vertical",
     )
     parser.add_argument("--peers", nargs="*", default=[], choices=READERS)
     parser.add_argument("--worst", metavar="DIR", help="draw the worst errors of each")
@@ -112,6 +114,7 @@ def main() -> None:
         name, _, file = entry.partition("=")
         if not file:
             raise SystemExit(f"--model {entry}: give NAME=FILE")
+        name += "_vertical" if args.vertical else ""
         openers[name] = lambda file=file: model_reader(file, args.vertical)
     drawn = tempfile.TemporaryDirectory()
     sets = {

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,9 @@ from typing import Any
 
 def machine() -> dict[str, Any]:
     """Returns what the figures depend on."""
-    cpu = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        found = re.search(r"model name\s*: (.*)", info.read_text())
-        cpu = found[1] if found else cpu
     packages = ("torch", "numpy", "mmengine", "mmocr", "opencv-python")
     return {
-        "cpu": cpu,
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
@@ -26,7 +20,10 @@ def machine() -> dict[str, Any]:
 
 def processor() -> str:
     """Returns the processor's name and which matrix instructions it has."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor()
+    lines = info.read_text().splitlines()
     found = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
     wide = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
     flags = found.get("flags", "").split()

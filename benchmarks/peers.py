@@ -223,6 +223,8 @@ def main() -> None:
         "models": {name: Path(file).name for name, file in args.models.items()},
         "tasks": measured,
     }
+    for rows in measured.values():
+        report["repeats"] = min(len(row["rounds"]) for row in rows.values())
     if Path(args.accuracy).is_file():
         report |= accuracies(json.loads(Path(args.accuracy).read_text(encoding="utf-8")))
     else:

@@ -143,7 +143,7 @@ def test_goes_on_and_refuses_another_source_model_or_setting(model, tmp_path, ca
 
     assert "another setting: char-scores (True, now False)" in here(capsys, *words, code=2)
     turned = here(capsys, *words, "--char-scores", "--vertical", code=2)
-    assert "another setting: vertical (None, now True)" in turned
+    assert "another setting: vertical (False, now True)" in turned
     other = tmp_path / "other.onnx"
     other.write_bytes(Path(model).read_bytes() + b"\0")
     refused = here(capsys, *words[:2], "--model", other, *words[4:], "--char-scores", code=2)
@@ -168,13 +168,16 @@ def test_from_an_object_store_to_an_object_store(model, tmp_path, s3, capsys):  
     storage.upload(model, f"{s3}/m/tiny.onnx")
     words = ("--model", f"{s3}/m/tiny.onnx", "--partition-rows", 8, "--replicas", 1)
     tool(f"{s3}/c/", f"{s3}/out", *words, "--kind", "images")
-    tool(f"{s3}/c/labels.txt", f"{s3}/labelled", *words, "--format", "jsonl")
+    tool(f"{s3}/c/labels.txt", f"{s3}/labelled", *words, "--format", "jsonl", "--vertical")
     texts = expected(images, model)
     for dest in (f"{s3}/out", f"{s3}/labelled"):
         rows = written(dest)
         assert [row["text"] for row in rows] == texts
         assert [row["source"] for row in rows] == [f"{s3}/c/{i:05d}.png" for i in range(20)]
     assert [row["label"] for row in rows] == [label for _, label in images]
+    assert {row["turn"] for row in rows} == {0}  # none is tall
+    labelled = (f"{s3}/c/labels.txt", f"{s3}/labelled", *words, "--format", "jsonl")
+    assert "another setting: vertical (True, now False)" in here(capsys, *labelled, code=2)
     assert "all of it" in here(capsys, f"{s3}/c/", f"{s3}/out", *words, "--kind", "images")
 
 

@@ -37,19 +37,37 @@ def test_several_processes_stop_after_the_same_step(tmp_path):
     options = ("train_cfg.max_iters=24", "train_dataloader.batch_size=4")
     flags = (*AT_ONCE, "--launcher", "pytorch")
     said = run([*torchrun_line(), *train_line(set_once(), tmp_path, *options, flags=flags)])
-    assert "time is up after step 10 of 24" in said
-    assert (tmp_path / "iter_10.pth").exists()
+    assert "time is up after step 1 of 24" in said
+    assert "time is up after step 2 of 24" in run(
+        [*torchrun_line(), *train_line(set_once(), tmp_path, *options, flags=flags)]
+    )
+    assert (tmp_path / "iter_2.pth").exists()
+
+
+@pytest.mark.slow
+def test_a_step_that_the_config_would_not_have_saved(tmp_path):
+    options = (
+        STEPS,
+        "default_hooks.checkpoint.interval=1",
+        "default_hooks.checkpoint.save_begin=2",
+    )
+    run([sys.executable, *train_line(set_once(), tmp_path, *options, flags=AT_ONCE)])
+    assert (tmp_path / "iter_1.pth").exists()
 
 
 def test_checkpoints_by_epochs_are_refused(tmp_path, capsys):
+    (tmp_path / "best.pth").write_bytes(b"of an earlier run")
     options = ["default_hooks.checkpoint.by_epoch=True", f"work_dir={tmp_path}"]
     line = [str(set_once()), "--minutes", "1", "--cfg-options", *options]
     assert main(line) == 2
     assert "a time limit needs training that is counted and saved by steps" in str(
         capsys.readouterr()
     )
+    assert (tmp_path / "best.pth").exists()
 
 
-def test_no_time():
+def test_no_time(capsys):
+    assert main([str(set_once()), "--minutes", "0"]) == 2
+    assert "--minutes 0.0: it must be above 0" in str(capsys.readouterr())
     with pytest.raises(ConfigError, match="minutes is 0; it must be above 0"):
         TimeLimitHook(0)

@@ -8,7 +8,8 @@ import pytest
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from aocr_plugin import Recognizer
+from aocr_plugin import Reader, Recognizer
+from aocr_plugin.errors import ConfigError
 from aocr_plugin.inference.prediction import Prediction
 from aocr_plugin.inference.turning import most_certain, turns
 
@@ -49,6 +50,21 @@ def test_vertical_words(runtime):
     assert not {one.text for one in plain(to_right)} & set(WORDS)
     assert found[0].score == pytest.approx(plain(upright)[0].score, abs=1e-5)
     assert found[3].score == pytest.approx(found[0].score, abs=1e-5)
+
+
+def test_what_else_is_asked_and_other_forms_of_images():
+    downwards = np.ascontiguousarray(np.rot90(drawn("Harvest"), 3))
+    searching = Recognizer(runtime="pytorch", vertical=True, nbest=2, attention=True)
+    found = searching(downwards)
+    assert (found.text, found.turn, len(found.nbest)) == ("Harvest", 90, 2)
+    assert found.attention.shape[1] == len(searching(drawn("Harvest")).attention[0])
+    read = Recognizer(vertical=True)
+    _, png = cv2.imencode(".png", downwards)
+    coloured = cv2.cvtColor(downwards, cv2.COLOR_GRAY2BGRA)
+    forms = [png.tobytes(), Image.fromarray(downwards), downwards[:, :, None], coloured]
+    assert {(one.text, one.turn) for one in read(forms)} == {("Harvest", 90)}
+    with pytest.raises(ConfigError, match="a Reader turns regions by itself"):
+        Reader(vertical=True)
 
 
 def test_bad_images_keep_their_places(tmp_path):

@@ -90,11 +90,9 @@ def _compare(dest: str, place: str, text: bytes, wanted: Manifest) -> None:
 
 def _difference(key: str, there: Any, here: Any) -> str:
     if key == "settings":
-        names = [name for name in there | here if there.get(name) != here.get(name)]
-        listed = ", ".join(
-            f"{n.replace('_', '-')} ({there.get(n)}, now {here.get(n)})" for n in names
-        )
-        return f"setting: {listed}"
+        pairs = {name: (there.get(name, False), here.get(name, False)) for name in there | here}
+        listed = [f"{name} ({old}, now {new})" for name, (old, new) in pairs.items() if old != new]
+        return f"setting: {', '.join(listed).replace('_', '-')}"
     short = 12 if key in ("state", "model") else None
     return f"{_WORDS[key]} ({str(there)[:short]}, now {str(here)[:short]})"
 

@@ -195,4 +195,6 @@ class PartitionReader:
         }
         if self.task.char_scores:
             entry["char_scores"] = [float(s) for s in prediction.char_scores] if read else None
+        if self.task.options.get("vertical"):
+            entry["turn"] = prediction.turn if read else None
         return entry

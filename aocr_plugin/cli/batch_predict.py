@@ -69,7 +69,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
     group.add_argument("--score", choices=["product", "geometric", "minimum"])
     group.add_argument(
-        "--vertical", action="store_true", help="read tall images turned to either side too"
+        "--vertical", action="store_true", help="read tall images turned too; see predict.py --help"
     )
     add_traceback_flag(parser)
     return parser.parse_args(argv)

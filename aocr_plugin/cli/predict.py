@@ -69,7 +69,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--vertical",
         action="store_true",
-        help="read images 1.5 times taller than wide also turned to either side; the surest counts",
+        help="read images at least 1.5 times taller than wide turned to either side too, those at "
+        "least 3 times taller so alone; the surest reading counts, jsonl has its turn",
     )
     _add_text_flags(parser)
     add_traceback_flag(parser)

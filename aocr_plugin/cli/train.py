@@ -39,7 +39,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--minutes",
         type=float,
         metavar="M",
-        help="train so long at most, then save for --resume to go on with",
+        help="train so long at most (a validation that has begun, and saving, come on top), then "
+        "save for --resume to go on with; a run with no step left ends at once",
     )
     parser.add_argument(
         "--amp",
@@ -176,6 +177,8 @@ def train(args: argparse.Namespace) -> int:
     if args.finetune:
         set_finetune(cfg, args.finetune)
     if args.minutes is not None:
+        if not args.minutes > 0:
+            raise ConfigError(f"--minutes {args.minutes}: it must be above 0")
         hook = {"type": "TimeLimitHook", "minutes": args.minutes}
         cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
     if args.tensorboard:

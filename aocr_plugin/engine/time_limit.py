@@ -4,14 +4,12 @@ import time
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast, get_world_size
+from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop
 from mmocr.registry import HOOKS
 
 from aocr_plugin.errors import ConfigError
-
-_APART = 10  # steps between two questions whether time is up, where several processes have to agree
 
 
 @HOOKS.register_module()
@@ -19,10 +17,11 @@ class TimeLimitHook(Hook):
     """Ends training when time is up, with a checkpoint that ``--resume`` goes on from.
 
     For machines that are lent by the minute. The learning rate goes on where it was, as the
-    number of steps stays the config's.
+    number of steps stays the config's. Of several processes the first whose time is up ends all.
 
     Args:
-        minutes: from the making of the hook on, so that reading the data counts.
+        minutes: from the making of the hook on, so that reading the data counts. The step or
+            validation that has begun, and saving, come on top.
 
     Raises:
         ConfigError: ``minutes`` is not above 0.
@@ -35,8 +34,8 @@ class TimeLimitHook(Hook):
             raise ConfigError(f"minutes is {minutes}; it must be above 0")
         self.end = time.monotonic() + 60 * minutes
 
-    def before_train(self, runner: Any) -> None:
-        """Finds what saves.
+    def before_run(self, runner: Any) -> None:
+        """Finds what saves, before anything of an earlier run is set aside.
 
         Raises:
             ConfigError: the config saves no checkpoints by steps.
@@ -53,19 +52,14 @@ class TimeLimitHook(Hook):
     def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         """Saves and ends training where time is up."""
         step, steps = runner.iter + 1, runner.max_iters
-        if step >= steps or not self._is_up(step):
+        if step >= steps or not self._is_up():
             return
-        if not self.every_n_train_iters(runner, self.saving.interval):
+        if not self.every_n_train_iters(runner, self.saving.interval, self.saving.save_begin):
             self.saving._save_checkpoint(runner)
         runner.train_loop.stop_training = True
         runner.logger.info(f"time is up after step {step} of {steps}; --resume goes on")
 
-    def _is_up(self, step: int) -> bool:
-        up = time.monotonic() >= self.end
-        if get_world_size() == 1:
-            return up
-        if step % _APART:
-            return False
-        first = torch.tensor([int(up)])
-        broadcast(first)
-        return bool(first.item())
+    def _is_up(self) -> bool:
+        up = torch.tensor([int(time.monotonic() >= self.end)])
+        all_reduce(up, op="max")
+        return bool(up.item())

@@ -38,8 +38,8 @@ class Prediction:
             decoder stopped early.
         nbest: the N best texts of beam search, most probable first; the first is ``text``. Empty
             where there was no beam search.
-        turn: degrees to the left by which the image was turned to be read: 0, 90 or 270. Above 0
-            only where ``Recognizer(vertical=True)`` found vertical text.
+        turn: degrees to the left by which the image was turned to be read: 0, 90 or 270; above 0
+            only with ``Recognizer(vertical=True)``. ``attention`` is over the turned image.
     """
 
     text: str

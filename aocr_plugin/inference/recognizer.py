@@ -3,45 +3,20 @@
 Imports PyTorch and MMOCR for a checkpoint alone; an exported file is read without.
 """
 
-import dataclasses
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, overload
 
 from aocr_plugin import weights
-from aocr_plugin.errors import ConfigError, ImageError
-from aocr_plugin.inference.loading import SINGLE, ImageLike, load_bytes
+from aocr_plugin.errors import ConfigError
+from aocr_plugin.inference.batches import Engine, read_all
+from aocr_plugin.inference.loading import SINGLE, ImageLike
 from aocr_plugin.inference.prediction import Hypothesis, Prediction
-from aocr_plugin.inference.turning import most_certain, turns
 
 __all__ = ["Engine", "Hypothesis", "ImageLike", "Prediction", "Recognizer"]
 
 RUNTIMES = ("pytorch", "onnxruntime", "openvino")
 _BY_SUFFIX = {".onnx": "onnxruntime", ".xml": "openvino"}
-
-
-class Engine(Protocol):
-    """What reads prepared images."""
-
-    @property
-    def charset(self) -> str:
-        """Every character that can be read."""
-
-    def decode(self, image: bytes | NDArray[Any], name: str) -> NDArray[Any]:
-        """Decodes an image, which may be prepared then."""
-
-    def prepare(self, image: bytes | NDArray[Any], name: str) -> Any:
-        """Decodes and resizes an image."""
-
-    def width(self, prepared: Any) -> int:
-        """Returns the width of a prepared image in pixels."""
-
-    def read(self, prepared: list[Any], sources: list[str | None]) -> list[Prediction]:
-        """Reads a batch."""
 
 
 class Recognizer:
@@ -79,9 +54,10 @@ class Recognizer:
         threads: of an exported model's runtime; None is one a core.
         compiled: of a checkpoint: translate its network with ``torch.compile``, which takes tens
             of seconds once, for long runs.
-        vertical: read an image 1.5 times taller than wide also turned to the left and to the right
-            (one 3 times taller only so), and take the reading whose characters have the best mean
-            score. For crops of signs; a model that was trained on vertical images does without.
+        vertical: read an image at least 1.5 times taller than wide three times: upright, turned to
+            the left and to the right; the reading whose characters have the best mean score
+            counts. One at least 3 times taller is read turned alone, so a tight crop of a single I
+            or 1 is not for this. A model that was trained on vertical images does without.
 
     Raises:
         CheckpointError: the file cannot be used.
@@ -206,57 +182,8 @@ class Recognizer:
         """
         if errors not in ("raise", "return"):
             raise ValueError(f"errors is '{errors}'; it must be 'raise' or 'return'")
+        how: dict[str, Any] = {"batch_size": self.batch_size, "vertical": self.vertical}
+        how["errors"] = errors
         if isinstance(images, SINGLE):
-            return next(self._read([images], errors))  # type: ignore[list-item]
-        return list(self._read(list(images), errors))
-
-    def _read(self, images: list[ImageLike], errors: str) -> Iterator[Prediction]:
-        """Yields the predictions in order; a window of batches is sorted by width at a time."""
-        window = self.batch_size * 8
-        for start in range(0, len(images), window):
-            ready: list[tuple[int, int, Any]] = []
-            failed: dict[int, Prediction] = {}
-            indices = range(start, min(start + window, len(images)))
-            for index in indices:
-                source = _name(images[index])
-                try:
-                    name = source or f"image {index}"
-                    loaded = load_bytes(images[index], name)
-                    ready += [(index, turn, one) for turn, one in self._prepared(loaded, name)]
-                except ImageError as error:
-                    if errors == "raise":
-                        raise
-                    failed[index] = Prediction("", 0.0, [], source, str(error))
-            ready.sort(key=lambda item: self.engine.width(item[2]))
-            readings: defaultdict[int, list[Prediction]] = defaultdict(list)
-            for first in range(0, len(ready), self.batch_size):
-                batch = ready[first : first + self.batch_size]
-                sources = [_name(images[index]) for index, _, _ in batch]
-                found = self.engine.read([prepared for _, _, prepared in batch], sources)
-                for (index, turn, _), one in zip(batch, found, strict=True):
-                    readings[index].append(dataclasses.replace(one, turn=turn) if turn else one)
-            for index in indices:
-                yield failed[index] if index in failed else _chosen(readings[index])
-
-    def _prepared(self, image: bytes | NDArray[Any], name: str) -> Iterator[tuple[int, Any]]:
-        """Yields what is read of an image, with its turn in degrees to the left.
-
-        Raises:
-            ImageError: no whole image.
-        """
-        if not self.vertical:
-            yield 0, self.engine.prepare(image, name)
-            return
-        pixels = self.engine.decode(image, name)
-        for turn in turns(*pixels.shape[:2]):
-            turned = np.ascontiguousarray(np.rot90(pixels, turn // 90))
-            yield turn, self.engine.prepare(turned, name)
-
-
-def _chosen(readings: list[Prediction]) -> Prediction:
-    """Returns the most certain reading of an image; of equal ones the least turned."""
-    return most_certain(sorted(readings, key=lambda one: one.turn))
-
-
-def _name(image: ImageLike) -> str | None:
-    return str(image) if isinstance(image, str | Path) else None
+            return next(read_all(self.engine, [images], **how))  # type: ignore[list-item]
+        return list(read_all(self.engine, list(images), **how))

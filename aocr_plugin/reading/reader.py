@@ -12,7 +12,7 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.inference.loading import ImageLike
 from aocr_plugin.inference.prediction import Prediction
 from aocr_plugin.inference.recognizer import Recognizer
-from aocr_plugin.inference.turning import VERTICAL
+from aocr_plugin.inference.turning import VERTICAL, most_certain
 from aocr_plugin.reading.crops import corners, crop, is_vertical, may_be_upright, size
 from aocr_plugin.reading.detectors import Detector, open_detector
 from aocr_plugin.reading.loading import load
@@ -63,6 +63,8 @@ class Reader:
             raise ConfigError(f"margin is {margin}; it is from 0 to 2 heights of a region")
         if turn not in (None, *TURNS):
             raise ConfigError(f"turn is {turn}; it is one of {', '.join(map(str, TURNS))}, or None")
+        if "vertical" in options:
+            raise ConfigError("vertical: a Reader turns regions by itself; leave it out")
         if isinstance(model, Recognizer) and options:
             raise ConfigError(f"{', '.join(options)}: the Recognizer that is given has its own")
         self.columns, self.margin, self.turn = columns, margin, turn
@@ -120,7 +122,7 @@ class Reader:
         read = self.recognizer(crops)
         texts = read[: len(quads)]
         for index, upright in zip(either, read[len(quads) :], strict=True):
-            if upright.text and (upright.score >= texts[index].score or not texts[index].text):
+            if most_certain([upright, texts[index]]) is upright:
                 texts[index], vertical[index] = upright, False
         return texts, vertical
 

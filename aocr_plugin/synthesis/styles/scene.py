@@ -96,7 +96,7 @@ class Scene(Style):
     def _view(self, quality: str, aspect: float, dice: Dice) -> View:
         """Returns how a line, ``aspect`` times as wide as high, is seen."""
         squeeze = math.exp(dice.near(0.0, 0.13))
-        if dice.chance(0.08):
+        if aspect > 1 and dice.chance(0.08):
             return self._steep(squeeze * 0.85, aspect, dice)
         if quality == "clean" and dice.chance(0.6):
             return View(squeeze=squeeze)
@@ -110,7 +110,11 @@ class Scene(Style):
         )
 
     def _steep(self, squeeze: float, aspect: float, dice: Dice) -> View:
-        """Returns a view of a line that climbs or falls, but stays a third as high as the crop."""
+        """Returns a view of a line that climbs or falls.
+
+        It turns by 44 degrees at most, a long one by less, so that letters stay about a third as
+        high as the crop without its margins.
+        """
         most = math.asin(min(2.2 / (squeeze * aspect), 0.7))
         turn = dice.between(0.6, 1.0) * most * (1 if dice.chance(0.5) else -1)
         slant = dice.between(-0.3, 1.0) * turn
