@@ -38,6 +38,8 @@ from peer_tables import accuracies, table, targets
 from readers import READERS
 
 ROOT = Path(__file__).resolve().parents[1]
+SIZES = ("steps", "single", "warm_up")
+"""Flags that say how long a figure is measured."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 Job = dict[str, Any]
 
@@ -91,7 +93,8 @@ def make_jobs(args: argparse.Namespace) -> tuple[list[Job], dict[str, str]]:
     tasks["train"].remove("aocr_base_full")  # learns as aocr_base does
     tasks["read"] = [*args.models, "original", *READERS]
     asked = set(args.only or candidates(args))
-    left_out, files = {}, []
+    left_out = {name: "not among --only" for name in candidates(args) if name not in asked}
+    files: list[Path] = []
     if args.images:
         files = sorted(p for p in Path(args.images).rglob("*") if p.suffix.lower() in SUFFIXES)
         files = files[:: max(1, len(files) // args.count)][: args.count]
@@ -100,7 +103,7 @@ def make_jobs(args: argparse.Namespace) -> tuple[list[Job], dict[str, str]]:
     if not args.original and "original" in asked:
         left_out["original"] = "no checkout of it is given (--original)"
     shared: Job = {"batch": 32, "train_batch": 16, "images": [str(file) for file in files]}
-    shared |= {key: getattr(args, key) for key in ("threads", "steps", "single", "warm_up")}
+    shared |= {key: getattr(args, key) for key in ("threads", *SIZES)}
     shared["original"] = {
         "checkout": args.original,
         "python": args.original_python,
@@ -218,8 +221,9 @@ def main() -> None:
     measured = measure(jobs, args.repeats, left_out, next(iter(args.models), None))
     report: dict[str, Any] = {
         "processor": processor(),
-        **{key: getattr(args, key) for key in ("threads", "repeats", "steps", "single")},
+        **{key: getattr(args, key) for key in ("threads", "repeats", *SIZES)},
         "images": Path(args.images).name if args.images else None,
+        "count": args.count,
         "models": {name: Path(file).name for name, file in args.models.items()},
         "tasks": measured,
     }

@@ -1,4 +1,4 @@
-"""3 x 3 convolutions that learn with a third of the multiplications.
+"""3 x 3 convolutions that learn with fewer the multiplications.
 
 PyTorch's float32 convolutions on CPUs multiply out every product, and the gradient of their weights
 runs at about half the speed of their output. Winograd's minimal filtering F(4 x 4, 3 x 3) makes
