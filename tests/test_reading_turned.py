@@ -73,7 +73,8 @@ def test_a_tall_character_stays_upright_and_vertical_text_does_not():
     class Shapes(Bars):
         def one(self, image):
             tall = image.shape[0] > image.shape[1]
-            return Prediction("I" if tall else "-", 0.9 if tall else 0.5, [])
+            score = 0.9 if tall else 0.5
+            return Prediction("I" if tall else "-", score, [score])
 
     boxes = [[[0, 0], [100, 0], [100, 30], [0, 30]], [[120, 0], [135, 0], [135, 30], [120, 30]]]
     boxes.append([[200, 0], [220, 0], [220, 90], [200, 90]])

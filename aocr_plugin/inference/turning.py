@@ -30,6 +30,6 @@ def most_certain(readings: Sequence[Prediction]) -> Prediction:
     """
 
     def certainty(one: Prediction) -> tuple[float, int]:
-        return float(np.mean(one.char_scores)) if one.text else 0.0, -one.turn
+        return float(np.mean(one.char_scores or [0.0])), -one.turn
 
     return max(readings, key=certainty)
