@@ -40,7 +40,7 @@ train_dataloader = dict(
 # ------------------------------------------------------------------ rarely changed
 texts = dict(max_length=25, charset="ascii")
 val_dataloader = dict(dataset=dict(texts=texts))
-model = dict(  # no dropout: hardly an image is seen twice
+model = dict(  # no dropout: more images can always be drawn
     backbone=dict(dropout=0.0),
     decoder=dict(dropout=0.0, dictionary=dict(charset="ascii")),
 )
