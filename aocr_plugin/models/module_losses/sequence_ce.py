@@ -28,7 +28,7 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
         max_seq_len: longest target, start and end symbol included.
         letter_case: what is done to labels; taken from :class:`AOCRDictionary` where that says.
         label_smoothing: share of the probability spread over all symbols (the original's is
-            0). 0.1 is better on small sets.
+            0).
     """
 
     def __init__(
