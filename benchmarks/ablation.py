@@ -1,10 +1,10 @@
 """What each part of aocr_english's recipe brings: trained without it, everything else alike.
 
-    python benchmarks/ablation.py --jobs 2
+    python benchmarks/ablation.py --jobs 2 --finetune english --steps 250
 
-Draws 25,600 images of words of at most 6 characters for training and 2,000 others, of the same
-words, for testing, trains ``configs/aocr_english_end.py`` on them from nothing, once a variant and
-seed, each image seen once, and tests the last step. Real images play no part.
+Draws images of words of at most 6 characters for training and others, of the same words, for
+testing, trains ``configs/aocr_english_end.py`` on them, once a variant and seed, from nothing or
+from given weights, each image seen once, and tests the last step. Real images play no part.
 ``benchmarks/results/ablation.json`` has every run; a table goes to standard output.
 """
 
@@ -62,13 +62,16 @@ def write_config(path: Path, variant: str, drawn: Path, steps: int, seed: int) -
     path.write_text("\n".join(lines) + "\n")
 
 
-def measure(variant: str, seed: int, steps: int, drawn: Path, work: Path) -> dict[str, Any]:
+def measure(
+    variant: str, seed: int, steps: int, weights: str | None, drawn: Path, work: Path
+) -> dict[str, Any]:
     """Trains and tests one run; returns its figures."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     config, log = work / "run.py", work / "output.log"
     write_config(config, variant, drawn, steps, seed)
-    run("train", str(config), "--work-dir", str(work), log=log)
+    begin = ["--finetune", weights] if weights else []
+    run("train", str(config), "--work-dir", str(work), *begin, log=log)
     run("test", str(config), str(work / f"iter_{steps}.pth"), log=log)
     tested = json.loads((work / "metrics.json").read_text())
     figures = {key: tested[f"recog/{key}"] for key in ("word_acc", "cer", "loss")}
@@ -106,6 +109,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--steps", type=int, default=800, help=f"of {BATCH} images (800)")
+    parser.add_argument("--finetune", metavar="WEIGHTS", help="to begin with; default: nothing")
     parser.add_argument("--tested", type=int, default=2000, help="images for testing (2000)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (1)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/ablation"))
@@ -119,12 +123,13 @@ def main() -> None:
     def one(pair: tuple[str, int]) -> dict[str, Any]:
         variant, seed = pair
         name = f"{list(VARIANTS).index(variant)}-{seed}"
-        return measure(variant, seed, args.steps, drawn, args.work_dir.resolve() / name)
+        work = args.work_dir.resolve() / name
+        return measure(variant, seed, args.steps, args.finetune, drawn, work)
 
     with ThreadPoolExecutor(args.jobs) as pool:
         records = dict(zip(runs, pool.map(one, runs), strict=True))
     found = {v: [records[v, seed] for seed in args.seeds] for v in args.variants}
-    settings = {key: getattr(args, key) for key in ("steps", "seeds", "tested")}
+    settings = {key: getattr(args, key) for key in ("steps", "seeds", "tested", "finetune")}
     settings["batch"] = BATCH
     report = {"settings": settings, "runs": found, "machine": machine()}
     args.out.write_text(json.dumps(report, indent=1) + "\n")

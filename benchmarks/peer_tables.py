@@ -1,9 +1,13 @@
 """What the figures of ``peers.py`` come to: accuracies, a table in Markdown, targets met or not."""
 
+import json
 import statistics
+import sys
+from pathlib import Path
 from typing import Any
 
 from peer_models import MMOCR, ORIGINAL_SIZES, OURS
+from peer_picture import draw
 
 REAL_SETS = ("iiit5k", "svt", "svtp", "cute80", "icdar15")
 """Of ``accuracy.py``, in the order of what MMOCR publishes; its drawn set is not real."""
@@ -110,3 +114,25 @@ def targets(report: Report) -> list[Report]:
                 value = rows[name]["memory_one_mb"]
                 add(f"{task}: MB of {name}, one image", value, "below 400", value < 400)
     return found
+
+
+def write(report: dict[str, Any], accuracy: Path, out: Path) -> None:
+    """Adds accuracies and targets; prints the table, writes JSON and picture.
+
+    Args:
+        report: all else.
+        accuracy: what accuracy.py has written.
+        out: the JSON file.
+    """
+    left_out = report["left_out"]
+    if accuracy.is_file():
+        report |= accuracies(json.loads(accuracy.read_text(encoding="utf-8")))
+    else:
+        left_out["accuracy"] = f"{accuracy.name} is absent; accuracy.py writes it"
+    report["targets"] = targets(report)
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(table(report))
+    for name, reason in left_out.items():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    if not draw(report, out.with_suffix(".png")):
+        print("no picture: no reader has both accuracy and time", file=sys.stderr)

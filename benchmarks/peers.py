@@ -33,8 +33,7 @@ from typing import Any
 
 from machine import processor
 from peer_models import MMOCR, ORIGINAL_SIZES, OURS
-from peer_picture import draw
-from peer_tables import accuracies, table, targets
+from peer_tables import write
 from readers import READERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,6 +64,9 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     results = ROOT / "benchmarks" / "results"
     parser.add_argument("--accuracy", default=str(results / "accuracy.json"))
     parser.add_argument("--out", default=str(results / "peers.json"))
+    parser.add_argument(
+        "--again", action="store_true", help="measure nothing: --out's figures with new accuracies"
+    )
     args = parser.parse_args(words)
     if args.quick:
         args.repeats = args.steps = args.warm_up = 1
@@ -215,11 +217,15 @@ def ratios(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str
 
 
 def main() -> None:
-    """Measures; prints table and targets, writes JSON and picture."""
+    """Measures and writes."""
     args = parse_args()
+    if args.again:
+        report = json.loads(Path(args.out).read_text(encoding="utf-8"))
+        write(report, Path(args.accuracy), Path(args.out))
+        return
     jobs, left_out = make_jobs(args)
     measured = measure(jobs, args.repeats, left_out, next(iter(args.models), None))
-    report: dict[str, Any] = {
+    report = {
         "processor": processor(),
         **{key: getattr(args, key) for key in ("threads", "repeats", *SIZES)},
         "images": Path(args.images).name if args.images else None,
@@ -229,18 +235,7 @@ def main() -> None:
     }
     for rows in measured.values():
         report["repeats"] = min(len(row["rounds"]) for row in rows.values())
-    if Path(args.accuracy).is_file():
-        report |= accuracies(json.loads(Path(args.accuracy).read_text(encoding="utf-8")))
-    else:
-        left_out["accuracy"] = f"{Path(args.accuracy).name} is absent; accuracy.py writes it"
-    report |= {"left_out": left_out, "targets": targets(report)}
-    out = Path(args.out)
-    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(table(report))
-    for name, reason in left_out.items():
-        print(f"left out: {name}: {reason}", file=sys.stderr)
-    if not draw(report, out.with_suffix(".png")):
-        print("no picture: no reader has both accuracy and time", file=sys.stderr)
+    write(report | {"left_out": left_out}, Path(args.accuracy), Path(args.out))
 
 
 if __name__ == "__main__":
