@@ -40,7 +40,7 @@ train_dataloader = dict(
 # ------------------------------------------------------------------ rarely changed
 texts = dict(max_length=25, charset="ascii")
 val_dataloader = dict(dataset=dict(texts=texts))
-model = dict(  # no dropout: more images can always be drawn
+model = dict(  # no dropout, as the last piece was trained; docs/WEIGHTS.md compares
     backbone=dict(dropout=0.0),
     decoder=dict(dropout=0.0, dictionary=dict(charset="ascii")),
 )
