@@ -125,6 +125,7 @@ def write(report: dict[str, Any], accuracy: Path, out: Path) -> None:
         out: the JSON file.
     """
     left_out = report["left_out"]
+    left_out.pop("accuracy", None)  # of an earlier run
     if accuracy.is_file():
         report |= accuracies(json.loads(accuracy.read_text(encoding="utf-8")))
     else:

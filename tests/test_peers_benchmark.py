@@ -245,7 +245,7 @@ def test_an_interruption_keeps_the_rounds_that_are_whole(monkeypatch):
 
 def test_again_takes_new_accuracies_alone(tmp_path, monkeypatch, capsys):
     out, accuracy = tmp_path / "peers.json", tmp_path / "accuracy.json"
-    out.write_text(json.dumps(made_up_report() | {"left_out": {}}))
+    out.write_text(json.dumps(made_up_report() | {"left_out": {"accuracy": "was absent"}}))
     accuracy.write_text(json.dumps(accuracy_json(mine=0.7, tesseract=0.4)))
     words = ["peers.py", "--again", "--out", str(out), "--accuracy", str(accuracy)]
     monkeypatch.setattr(sys, "argv", words)
@@ -253,6 +253,7 @@ def test_again_takes_new_accuracies_alone(tmp_path, monkeypatch, capsys):
     peers.main()
     after = json.loads(out.read_text())
     assert after["accuracy"] == pytest.approx({"mine": 0.7, "tesseract": 0.4})
+    assert not after["left_out"]
     assert after["tasks"] == before["tasks"] and after["targets"] == before["targets"]
     assert "| read | tesseract | files | 5 | - | 200 |" in capsys.readouterr().out
     assert out.with_suffix(".png").stat().st_size > 5000

@@ -65,6 +65,8 @@ def test_what_else_is_asked_and_other_forms_of_images():
     assert {(one.text, one.turn) for one in read(forms)} == {("Harvest", 90)}
     with pytest.raises(ConfigError, match="a Reader turns regions by itself"):
         Reader(vertical=True)
+    with pytest.raises(ConfigError, match="a Reader turns regions by itself"):
+        Reader(read)
 
 
 def test_bad_images_keep_their_places(tmp_path):

@@ -63,7 +63,7 @@ class Reader:
             raise ConfigError(f"margin is {margin}; it is from 0 to 2 heights of a region")
         if turn not in (None, *TURNS):
             raise ConfigError(f"turn is {turn}; it is one of {', '.join(map(str, TURNS))}, or None")
-        if "vertical" in options:
+        if options.get("vertical") or getattr(model, "vertical", False):
             raise ConfigError("vertical: a Reader turns regions by itself; leave it out")
         if isinstance(model, Recognizer) and options:
             raise ConfigError(f"{', '.join(options)}: the Recognizer that is given has its own")
