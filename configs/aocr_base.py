@@ -39,6 +39,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="EndlessSampler"),
     batch_sampler=dict(type="WidthBatchSampler", pool=16),
+    collate_fn=dict(type="stacked_collate"),
     dataset=dict(type="AOCRDataset", ann_file="annotations-training.txt", pipeline=train_pipeline),
 )
 val_dataloader = dict(
@@ -78,7 +79,7 @@ custom_hooks = [
 optim_wrapper = dict(
     type="PrecisionOptimWrapper",
     precision="auto",  # fp32, bf16, fp16 (GPU) or auto
-    optimizer=dict(type="AdamW", lr=2e-3, betas=(0.9, 0.99), weight_decay=0.01),
+    optimizer=dict(type="AdamW", lr=2e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=5.0),
 )
@@ -90,7 +91,7 @@ model = dict(
     type="AOCR",
     mask_padding=True,
     channels_last=True,
-    data_preprocessor=dict(type="TextRecogDataPreprocessor", mean=[128], std=[128]),
+    data_preprocessor=dict(type="StackedDataPreprocessor", mean=[128], std=[128]),
     backbone=dict(
         type="SlidingCNN",
         in_channels=1,

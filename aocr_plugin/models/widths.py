@@ -6,6 +6,8 @@ import torch
 from mmocr.structures import TextRecogDataSample
 from torch import Tensor
 
+from aocr_plugin.labelled_batch import LabelledBatch
+
 
 def zero_beyond(x: Tensor, widths: Tensor) -> Tensor:
     """Sets the columns of [N, C, H, W] at and beyond ``widths`` [N] to zero."""
@@ -14,7 +16,9 @@ def zero_beyond(x: Tensor, widths: Tensor) -> Tensor:
 
 
 def valid_widths(
-    data_samples: Sequence[TextRecogDataSample] | None, width: int, device: torch.device
+    data_samples: Sequence[TextRecogDataSample] | LabelledBatch | None,
+    width: int,
+    device: torch.device | str,
 ) -> Tensor | None:
     """Reads the unpadded widths of a batch from MMOCR's ``valid_ratio``.
 
@@ -29,7 +33,10 @@ def valid_widths(
     """
     if not data_samples:
         return None
-    ratios = [float(sample.get("valid_ratio", 1.0)) for sample in data_samples]
+    if isinstance(data_samples, LabelledBatch):
+        ratios = data_samples.metas.get("valid_ratio", [1.0])
+    else:
+        ratios = [float(sample.get("valid_ratio", 1.0)) for sample in data_samples]
     if min(ratios) >= 1.0:
         return None
     return torch.tensor([max(1, round(ratio * width)) for ratio in ratios], device=device)

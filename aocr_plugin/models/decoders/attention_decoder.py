@@ -196,10 +196,8 @@ class AttentionDecoder(BaseDecoder):
         if self.module_loss is None:
             raise ValueError("training AttentionDecoder needs module_loss in its config")
         anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
-        samples = self.module_loss.get_targets(data_samples or [])
-        targets = torch.stack([sample.gt_text.padded_indexes for sample in samples])
-        longest = max(len(sample.gt_text.indexes) for sample in samples)
-        targets = targets[:, : longest + 2].to(anchor.device)
+        rows = self.module_loss.target_rows(data_samples or [])
+        targets = rows.to(anchor.device, non_blocking=True)
         return self.teacher_forced(feat, out_enc, targets[:, :-1]).logits, targets[:, 1:]
 
     def loss(

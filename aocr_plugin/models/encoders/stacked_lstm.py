@@ -193,7 +193,7 @@ class StackedLSTMEncoder(BaseModule):
         )
         if lengths is None:
             memory, final = self.rnn(sequence)
-        elif self.cell == "lstm" and sequence.device.type == "cpu":
+        elif self.cell == "lstm":
             memory, final = lstm_over_padding(self.rnn, sequence, lengths)
         else:
             packed = pack_padded_sequence(

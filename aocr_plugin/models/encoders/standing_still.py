@@ -47,7 +47,7 @@ def lstm_over_padding(
         Memory [N, T, M], zero over padding, and the last layer's final states (h, c), each
         [directions, N, D].
     """
-    padding = torch.arange(sequence.size(1)) >= lengths[:, None]
+    padding = torch.arange(sequence.size(1), device=sequence.device) >= lengths[:, None]
     still = padding[..., None].to(sequence.dtype)
     directions = 2 if rnn.bidirectional else 1
     zeros = sequence.new_zeros(directions, sequence.size(0), rnn.hidden_size)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmocr.models.common.dictionary import Dictionary
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from aocr_plugin.charset import apply_case, describe
 from aocr_plugin.errors import AnnotationError, CharsetError
+from aocr_plugin.labelled_batch import LabelledBatch
 
 
 @MODELS.register_module()
@@ -52,20 +54,54 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
             CharsetError: a label has a character outside of the dictionary.
         """
         for sample in data_samples:
-            text = apply_case(sample.gt_text.item, self.letter_case)
-            name = sample.get("img_path") or "an image"
-            if len(text) > self.max_seq_len - 2:
-                raise AnnotationError(
-                    f"{name}: the label '{text}' has {len(text)} characters, the decoder takes "
-                    f"{self.max_seq_len - 2}; raise decoder.max_seq_len to {len(text) + 2}"
-                )
-            for character in text:
-                if self.dictionary.char2idx(character, strict=False) is None:
-                    raise CharsetError(
-                        f"{name}: the label '{text}' has {describe(character)}, which is not in "
-                        "the charset; add it or set with_unknown=True in the dictionary"
-                    )
+            self._indexes(sample.gt_text.item, sample.get("img_path"))
         return super().get_targets(data_samples)
+
+    def _indexes(self, label: str, path: str | None) -> list[int]:
+        """Returns the symbols of a label, without start and end.
+
+        Raises:
+            AnnotationError: the label is longer than ``max_seq_len - 2``.
+            CharsetError: it has a character outside of the dictionary.
+        """
+        text = apply_case(label, self.letter_case)
+        if len(text) > self.max_seq_len - 2:
+            raise AnnotationError(
+                f"{path or 'an image'}: the label '{text}' has {len(text)} characters, the decoder "
+                f"takes {self.max_seq_len - 2}; raise decoder.max_seq_len to {len(text) + 2}"
+            )
+        indexes = [self.dictionary.char2idx(character, strict=False) for character in text]
+        if None in indexes:
+            raise CharsetError(
+                f"{path or 'an image'}: the label '{text}' has "
+                f"{describe(text[indexes.index(None)])}, which is not in the charset; add it or "
+                "set with_unknown=True in the dictionary"
+            )
+        return indexes
+
+    def target_rows(self, data_samples: Sequence[TextRecogDataSample] | LabelledBatch) -> Tensor:
+        """Returns [N, longest label + 2] start, characters, end and padding of each image.
+
+        The same numbers as :meth:`get_targets` writes, for all samples at once.
+
+        Raises:
+            AnnotationError: a label is longer than ``max_seq_len - 2``.
+            CharsetError: a label has a character outside of the dictionary.
+        """
+        if isinstance(data_samples, LabelledBatch):
+            labels = data_samples.texts
+            paths = data_samples.metas.get("img_path", [None] * len(labels))
+        else:
+            labels = [sample.gt_text.item for sample in data_samples]
+            paths = [sample.get("img_path") for sample in data_samples]
+        rows = [
+            [self.dictionary.start_idx, *self._indexes(*pair), self.dictionary.end_idx]
+            for pair in zip(labels, paths, strict=True)
+        ]
+        table = np.full((len(rows), max(map(len, rows))), self.pad_idx, dtype=np.int64)
+        for place, row in zip(table, rows, strict=True):
+            place[: len(row)] = row
+        return torch.from_numpy(table)
 
     def per_image(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """Returns [N]: each image's cross-entropy averaged over its own steps.
@@ -98,8 +134,8 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
             ``loss_ce``, and ``perplexity`` = exp of it for the log.
         """
         if targets is None:
-            samples = self.get_targets(data_samples)
-            targets = torch.stack([sample.gt_text.padded_indexes for sample in samples])
-            targets = targets[:, 1 : outputs.size(1) + 1].to(outputs.device)
+            targets = self.target_rows(data_samples)[:, 1 : outputs.size(1) + 1]
+            beyond = outputs.size(1) - targets.size(1)
+            targets = F.pad(targets, (0, beyond), value=self.pad_idx).to(outputs.device)
         loss = self.per_image(outputs, targets, self.label_smoothing).mean()
         return {"loss_ce": loss, "perplexity": loss.detach().exp()}

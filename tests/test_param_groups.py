@@ -1,0 +1,71 @@
+"""Groups of parameters."""
+
+import copy
+
+import torch
+from torch import nn
+
+from aocr_plugin.engine import param_groups
+from aocr_plugin.engine.optim_wrapper import PrecisionOptimWrapper
+
+
+def optimizer(layers):
+    """Returns AdamW with a group for each parameter: no decay for biases, as MMEngine has it."""
+    groups = [
+        {"params": [parameter], "weight_decay": 0.0 if parameter.dim() == 1 else 0.1}
+        for parameter in layers.parameters()
+    ]
+    return torch.optim.AdamW(groups, lr=0.1)
+
+
+def layers():
+    """Returns two layers whose weights are always the same."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+
+
+def learn(module, step, steps=3):
+    """Makes steps on made-up images."""
+    for number in range(steps):
+        module.zero_grad()
+        (module(torch.full((2, 3), 1.0 + number)) ** 2).sum().backward()
+        step()
+
+
+def test_groups_with_the_same_settings_are_one():
+    module = layers()
+    merged = optimizer(module)
+    assert param_groups.merge(merged) == [0, 2, 1, 3]
+    assert [group["weight_decay"] for group in merged.param_groups] == [0.1, 0.0]
+    apart = layers()
+    learn(module, merged.step)
+    learn(apart, optimizer(apart).step)
+    for one, other in zip(module.parameters(), apart.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_state_saved_before_merging_is_taken_up():
+    apart, joined = layers(), layers()
+    before = optimizer(apart)
+    learn(apart, before.step)
+    wrapper = PrecisionOptimWrapper(optimizer=optimizer(joined))
+    joined.load_state_dict(apart.state_dict())
+    wrapper.load_state_dict(copy.deepcopy(before.state_dict()))
+    assert len(wrapper.optimizer.param_groups) == 2
+    learn(apart, before.step)
+    learn(joined, wrapper.step)
+    for one, other in zip(apart.parameters(), joined.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_state_saved_after_merging_is_taken_up():
+    first, second = layers(), layers()
+    saved = PrecisionOptimWrapper(optimizer=optimizer(first))
+    learn(first, saved.step)
+    second.load_state_dict(first.state_dict())
+    resumed = PrecisionOptimWrapper(optimizer=optimizer(second))
+    resumed.load_state_dict(copy.deepcopy(saved.state_dict()))
+    learn(first, saved.step)
+    learn(second, resumed.step)
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
