@@ -131,6 +131,12 @@ def test_texts_are_of_the_dictionary_and_short_enough():
         build(size=0)
 
 
+def test_the_charset_of_texts_is_a_setting_like_the_others():
+    dataset = build(texts=dict(charset="digits"), charset="alphanumeric")
+    texts = [dataset.get_data_info(index)["instances"][0]["text"] for index in range(40)]
+    assert set("".join(texts)) == set("0123456789")
+
+
 def test_the_runner_hands_over_charset_and_length():
     from mmengine.config import Config
 

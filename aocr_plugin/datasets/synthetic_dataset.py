@@ -37,7 +37,7 @@ class SyntheticDataset(BaseDataset):
         seed: of the images.
         part: images of different parts are never the same, whatever the seeds: "training",
             "validation" or any name.
-        texts: settings of :class:`TextSettings` by name.
+        texts: settings of :class:`TextSettings` by name; their charset as the next.
         charset: characters that may occur, as for ``AOCRDictionary``; by default those of the
             dictionary, or else printable ASCII.
         dictionary: dictionary, or its config, that has to have every character. ``AOCRRunner``
@@ -82,10 +82,13 @@ class SyntheticDataset(BaseDataset):
         if isinstance(dictionary, dict):
             dictionary = TASK_UTILS.build(dictionary)
         self.dictionary, self.max_label_length = dictionary, max_label_length
+        texts = dict(texts or {})
+        if "charset" in texts:
+            texts["charset"] = charsets.resolve(texts["charset"])
         self.synthesizer = Synthesizer(
             style,
             texts=lambda base: text_settings(
-                base, texts or {}, self._characters(charset), max_label_length
+                base, texts, self._characters(charset), max_label_length
             ),
             fonts=fonts,
             height=height,
