@@ -3,6 +3,7 @@
 from aocr_plugin.datasets import (
     annotation_dataset,
     canvas,
+    collating,
     jitter,
     loading,
     record_dataset,
@@ -22,9 +23,10 @@ from aocr_plugin.engine import (
     storage_backend,
     test_report,
     time_limit,
+    timed_rate,
 )
 from aocr_plugin.evaluation import metrics
-from aocr_plugin.models import dictionary
+from aocr_plugin.models import data_preprocessor, dictionary
 from aocr_plugin.models.backbones import sliding_cnn
 from aocr_plugin.models.decoders import attention_decoder
 from aocr_plugin.models.encoders import stacked_lstm
@@ -40,6 +42,8 @@ __all__ = [
     "attention_pictures",
     "canvas",
     "checkpoint_hook",
+    "collating",
+    "data_preprocessor",
     "dictionary",
     "finetuning",
     "jitter",
@@ -59,5 +63,6 @@ __all__ = [
     "synthetic_dataset",
     "test_report",
     "time_limit",
+    "timed_rate",
     "word_score",
 ]

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,16 @@ def machine() -> dict[str, Any]:
         "cpu": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: found for name in packages if (found := _version(name))},
     }
+
+
+def _version(name: str) -> str | None:
+    """Returns a package's version, or None where another brings it (OpenCV without windows)."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def processor() -> str:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
@@ -97,6 +98,16 @@ def _schedules(schedules: list[dict[str, Any]], steps: int) -> list[dict[str, An
     return kept
 
 
+def _pin_memory(cfg: Config) -> None:
+    """Lets batches wait in memory that a GPU reads by itself.
+
+    Not beside CUDA graphs: the thread that puts them there would spoil the recording of one.
+    """
+    graphs = (cfg.get("model") or {}).get("cuda_graphs")
+    if torch.cuda.is_available() and cfg.get("train_dataloader") and not graphs:
+        cfg.train_dataloader.setdefault("pin_memory", True)
+
+
 def resolve(cfg: Config) -> Config:
     """Returns a copy of a config with everything said that can be derived.
 
@@ -108,6 +119,7 @@ def resolve(cfg: Config) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     distributed.prepare(cfg)
+    _pin_memory(cfg)
     steps = (cfg.get("train_cfg") or {}).get("max_iters")
     if steps and isinstance(cfg.get("param_scheduler"), list):
         cfg.param_scheduler = _schedules(cfg.param_scheduler, steps)

@@ -15,6 +15,7 @@ from aocr_plugin.models.described import with_tuples
 from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
 from aocr_plugin.models.misfits import check_channels, image_channels
 from aocr_plugin.models.recognizers import pairs
+from aocr_plugin.models.recognizers.graphs import GraphedLoss
 from aocr_plugin.models.widths import valid_widths
 
 
@@ -29,6 +30,9 @@ class AOCR(EncoderDecoderRecognizer):
         channels_last: keep images and convolutions in the memory layout that CPUs with wide
             vector units and GPUs with tensor cores are fastest in. Results are the same up to
             rounding.
+        cuda_graphs: on a GPU, record the learning from batches of one size and replay it; see
+            :class:`GraphedLoss`. For images that all have one size: it pays where batches without
+            padding come again and again, and needs ``AttentionDecoder``.
         score_labels: while predicting labelled samples, also compute the loss of teacher forcing
             (``pred_text.loss``), for the metrics ``loss`` and ``perplexity``. "greedy": also that
             of greedy decoding, the number of the original's ``test`` (``pred_text.greedy_loss``).
@@ -49,6 +53,7 @@ class AOCR(EncoderDecoderRecognizer):
         mask_padding: bool = False,
         channels_last: bool = False,
         score_labels: bool | str = True,
+        cuda_graphs: bool = False,
         *,
         preprocessor: dict[str, Any] | None = None,
         backbone: dict[str, Any] | None = None,
@@ -65,10 +70,11 @@ class AOCR(EncoderDecoderRecognizer):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        pairs.check(self, mask_padding, score_labels == "greedy")
+        pairs.check(self, mask_padding, score_labels == "greedy", cuda_graphs)
         self.image_channels = image_channels(self)
         self.mask_padding = mask_padding
         self.score_labels = score_labels
+        self.graphed = GraphedLoss(self) if cuda_graphs else None
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         if isinstance(getattr(self, "preprocessor", None), STN):
             self.preprocessor.stn_convnet.register_forward_hook(_plain_layout)
@@ -105,12 +111,31 @@ class AOCR(EncoderDecoderRecognizer):
         lengths = self.backbone.feature_lengths(widths)
         return feat, self.encoder(feat, data_samples, lengths)
 
+    def extract_feat(self, inputs: Tensor) -> Tensor:
+        """Returns the backbone's features of straightened images.
+
+        The preprocessor works in float32 under autocast too: in bfloat16 the places that STN reads
+        pixels from would be a quarter of a pixel off.
+        """
+        if self.with_preprocessor:
+            with torch.autocast(inputs.device.type, enabled=False):
+                inputs = self.preprocessor(inputs.float())
+        return self.backbone(inputs) if self.with_backbone else inputs
+
     def loss(
         self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any
     ) -> dict[str, Tensor]:
         """Returns the losses of a batch; see ``SequenceCELoss``."""
+        if self.graphed and not self._is_padded(inputs, data_samples):
+            loss = self.graphed(inputs, self.decoder.module_loss.target_rows(data_samples))
+            if loss is not None:
+                return {"loss_ce": loss, "perplexity": loss.detach().exp()}
         feat, encoded = self.encode(inputs, data_samples)
         return self.decoder.loss(feat, encoded, data_samples)
+
+    def _is_padded(self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample]) -> bool:
+        """Whether there is padding that the network must not look at."""
+        return self.mask_padding and valid_widths(data_samples, inputs.size(3), "cpu") is not None
 
     def predict(
         self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any

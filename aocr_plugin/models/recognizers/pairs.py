@@ -23,13 +23,14 @@ from aocr_plugin.models.misfits import MisfitError
 _SAR = (ParallelSARDecoder, SequentialSARDecoder)
 
 
-def check(model: Any, mask_padding: bool, greedy_loss: bool) -> None:
+def check(model: Any, mask_padding: bool, greedy_loss: bool, cuda_graphs: bool) -> None:
     """Checks a recogniser's parts.
 
     Args:
         model: with its parts built.
         mask_padding: see ``AOCR``.
         greedy_loss: whether ``AOCR`` is to compute the loss of greedy decoding.
+        cuda_graphs: see ``AOCR``.
 
     Raises:
         MisfitError: the first pair that does not fit, and what to set.
@@ -38,6 +39,11 @@ def check(model: Any, mask_padding: bool, greedy_loss: bool) -> None:
     _check_decoder(encoder, decoder)
     if mask_padding:
         _check_masking(model, encoder, decoder)
+    if cuda_graphs and not isinstance(decoder, AttentionDecoder):
+        raise MisfitError(
+            f"cuda_graphs=True needs AttentionDecoder, not {type(decoder).__name__}: set "
+            "cuda_graphs=False"
+        )
     if greedy_loss and not isinstance(decoder, AttentionDecoder):
         raise MisfitError(
             f'score_labels="greedy" needs AttentionDecoder, not {type(decoder).__name__}: set '
