@@ -8,7 +8,7 @@
 32 x 100, the others at their configs' sizes. *Drawn*, *tfrecords*: ``aocr_english_gpu``'s network
 learns from images that the data workers draw, or read from TFRecords that are drawn before; beside
 the rate stands the share of time in which the GPU was at work, as its driver counts it. Rates are
-medians of blocks of steps, with the GPU waited for at the end of each.
+medians of blocks of steps, or of seconds, with the GPU waited for at the end of each.
 """
 
 import argparse
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = ("aocr_base", "aocr_original", "aocr_accuracy", "mmocr_crnn", "mmocr_aster", "mmocr_sar")
 PARTS = ("tensors", "drawn", "tfrecords")
 SIZE = (1, 32, 100)  # of aocr's images: channels, height, width
-RECORDS = 20_000
+RECORDS = 100_000
 
 
 def synchronised(run: Callable[[], None]) -> float:
@@ -114,7 +114,6 @@ def utilisation() -> Iterator[list[int]]:
 
 def data_path(part: str, batch: int, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Times training on images that come through a data loader."""
-    import torch
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
@@ -132,17 +131,23 @@ def data_path(part: str, batch: int, args: argparse.Namespace, folder: Path) -> 
             "pipeline": loader.dataset.pipeline,
         }
     batches = iter(Runner.build_dataloader(loader, seed=0))
+    learnt = 0
 
     def block() -> None:
-        for _ in range(args.steps):
+        nonlocal learnt
+        end, learnt = time.perf_counter() + args.seconds, 0
+        while time.perf_counter() < end:
             model.train_step(next(batches), wrapper)
+            learnt += batch
 
-    block()
+    block()  # workers find their fonts, and what they had ready is used up
+    rates = []
     with utilisation() as busy:
-        seconds = [synchronised(block) for _ in range(args.repeats)]
-    torch.cuda.empty_cache()
+        for _ in range(args.repeats):
+            seconds = synchronised(block)
+            rates.append(learnt / seconds)
     return {
-        "images_per_s": batch * args.steps / statistics.median(seconds),
+        "images_per_s": statistics.median(rates),
         "gpu_busy_percent": statistics.mean(busy),
         "workers": args.workers,
     }
@@ -171,7 +176,10 @@ def main() -> None:
         action="store_false",
         help="aocr's networks without CUDA graphs, which pay for tensors of one size",
     )
-    parser.add_argument("--steps", type=int, default=20, help="of a block")
+    parser.add_argument("--steps", type=int, default=20, help="of a block from tensors")
+    parser.add_argument(
+        "--seconds", type=float, default=15.0, help="of a block of the data path (default 15)"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="blocks")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gpu.json")
     args = parser.parse_args()

@@ -38,7 +38,22 @@ train_dataloader = dict(
 )
 
 # ------------------------------------------------------------------ rarely changed
-texts = dict(max_length=25, charset="ascii")
+texts = dict(  # of validation, as above
+    words=("common", "english"),
+    kinds=dict(
+        word=0.70,
+        random=0.10,
+        number=0.06,
+        code=0.04,
+        mixture=0.03,
+        phrase=0.03,
+        price=0.02,
+        date=0.01,
+        time=0.01,
+    ),
+    max_length=25,
+    charset="ascii",
+)
 val_dataloader = dict(dataset=dict(texts=texts))
 model = dict(  # no dropout, as the last piece was trained; docs/WEIGHTS.md compares
     backbone=dict(dropout=0.0),

@@ -35,7 +35,7 @@ texts = dict(
 )
 train_dataloader = dict(
     batch_size=512,
-    num_workers=15,
+    num_workers=15,  # one less than the processor's cores
     prefetch_factor=4,
     dataset=dict(
         _delete_=True,

@@ -11,24 +11,9 @@ _base_ = ["aocr_english.py"]
 # ------------------------------------------------------------------ often changed
 minutes = 8
 train_cfg = dict(max_iters=1_000_000, val_interval=4000)  # steps; time ends it before
-train_pipeline = [step for step in _base_.train_pipeline if step["type"] != "LineJitter"]
-texts = dict(
-    words=("common", "english"),
-    kinds=dict(
-        word=0.70,
-        random=0.10,
-        number=0.06,
-        code=0.04,
-        mixture=0.03,
-        phrase=0.03,
-        price=0.02,
-        date=0.01,
-        time=0.01,
-    ),
-)
 train_dataloader = dict(
     batch_size=512,
-    num_workers=15,
+    num_workers=15,  # one less than the processor's cores
     prefetch_factor=4,
     batch_sampler=dict(pool=8),
     dataset=dict(
@@ -37,8 +22,8 @@ train_dataloader = dict(
         style="scene",
         height=32,
         size=10_000_000,
-        texts=dict(_base_.texts, **texts),
-        pipeline=train_pipeline,
+        texts=_base_.texts,
+        pipeline=_base_.train_pipeline,
     ),
 )
 

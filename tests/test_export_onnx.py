@@ -13,7 +13,9 @@ from test_parity import converted, recorded  # noqa: F401
 from aocr_plugin import Recognizer
 from aocr_plugin.cli.export import main
 from aocr_plugin.errors import CheckpointError, ConfigError, ExportError
-from aocr_plugin.export import onnx_file, onnx_graph
+from aocr_plugin.export import onnx_file, onnx_graph, parity
+from aocr_plugin.export.sample_images import word_images
+from aocr_plugin.inference.pytorch_engine import PyTorchEngine
 from aocr_plugin.runtime.model_info import KEY
 
 IMAGES = [draw_word(word, width) for word in ("CAT", "HORSE", "OX") for width in (None, 40, 333)]
@@ -102,6 +104,19 @@ def test_a_wrong_graph_is_not_written(tmp_path, monkeypatch, capsys):
     assert "made gray PNG of 160 x 60 pixels (in a batch of 1, " in said
     assert ": at step 1 the export reads '" in said and "nothing is written" in said
     assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
+
+
+@pytest.mark.parametrize(("noise", "bound"), [(1e-6, 1e-4), (3e-4, 1.2e-3), (1.0, 1e-2)])
+def test_what_pytorch_itself_rounds_widens_the_bound(tmp_path, monkeypatch, noise, bound):
+    checkpoint = write("masked", tmp_path / "a.pth")
+    onnx_file.export(checkpoint, tmp_path / "a.onnx", report=quiet)
+    engine = PyTorchEngine(checkpoint)
+    image = engine.prepare(IMAGES[0].copy(), "a")
+    assert parity._own_noise(engine, [image]) < 1e-5
+    monkeypatch.setattr(parity, "_own_noise", lambda *_: noise)
+    comparison = parity.Comparison(engine, Recognizer(tmp_path / "a.onnx").engine, 1e-4)
+    comparison.run(word_images()[:3])
+    assert comparison.bound == pytest.approx(bound)
 
 
 def test_padding_changes_nothing_where_it_is_masked(tmp_path):
