@@ -140,6 +140,7 @@ def test_user_errors_name_culprit_and_mend_and_exit_with_2(trained, tmp_path):
             "best.pth: its charset is another",
         ),
         (("train", config, "--cfg-options", "word"), "--cfg-options takes KEY=VALUE"),
+        (("train", config, "--cfg-options", "a=[dict(b=1,c=2)]"), "a dict belongs in a config"),
         (("train", config, "--cfg-options", "model.decoder.max_seq_len=abc"), "tiny.py: "),
         (("predict", best, "x.png", "--output", tmp_path / "no" / "out"), "cannot be written"),
         (("predict", best, "x.png", "--device", "cuda:7"), "is not on this machine"),

@@ -63,6 +63,11 @@ def guarded(
             args = parse_args(argv)
         except ValueError as error:  # MMEngine's DictAction at a word without '='
             raise ConfigError(f"--cfg-options takes KEY=VALUE: {error}") from error
+        except RecursionError as error:  # MMEngine's DictAction at a list of dicts
+            raise ConfigError(
+                "--cfg-options takes numbers, words and lists of them; a dict belongs in a config "
+                "file that has this one as its base"
+            ) from error
         return main(args)
     except BrokenPipeError:
         sys.stderr.close()
