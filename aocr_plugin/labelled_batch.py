@@ -1,53 +1,99 @@
 """The labels of a batch in one piece."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmengine.structures import LabelData
 from mmocr.structures import TextRecogDataSample
 
+Sizes = list[tuple[int, int]]
+
 
 class LabelledBatch:
-    """The labels of a batch and what is known of its images.
+    """The labels of a batch and what is known of its images, in few objects.
 
-    Reads as a sequence of MMOCR's samples, each made when it is asked for, so every part of MMOCR
-    can use it. No ``Sequence`` by type: MMEngine would take those apart to move their tensors.
+    Reads as a sequence of MMOCR's samples, which are made when one is asked for and kept from then
+    on, with what is written into them. No ``Sequence`` by type: MMEngine would take those apart to
+    move their tensors.
 
     Args:
         texts: N labels.
         metas: of each meta key, its N values.
+        sizes: height and width of each image in pixels, before padding.
     """
 
-    def __init__(self, texts: list[str], metas: dict[str, list[Any]]) -> None:
-        self.texts = texts
-        self.metas = metas
+    def __init__(self, texts: list[str], metas: dict[str, list[Any]], sizes: Sizes) -> None:
+        self._texts, self._metas = texts, metas
+        self.sizes = sizes
+        self._samples: list[TextRecogDataSample] | None = None
+
+    @classmethod
+    def of(cls, samples: Sequence[TextRecogDataSample], sizes: Sizes) -> "LabelledBatch":
+        """Returns a batch of samples; those with more than a text are kept as they are."""
+        keys = set(samples[0].metainfo_keys())
+        plain = all(
+            set(sample.metainfo_keys()) == keys
+            and sample.keys() == ["gt_text"]
+            and sample.gt_text.keys() == ["item"]
+            for sample in samples
+        )
+        if plain:
+            metas = {key: [sample.get(key) for sample in samples] for key in keys}
+            return cls([sample.gt_text.item for sample in samples], metas, sizes)
+        batch = cls([], {}, sizes)
+        batch._samples = list(samples)
+        return batch
+
+    @property
+    def made(self) -> bool:
+        """Whether there are samples, which count from then on."""
+        return self._samples is not None
+
+    @property
+    def samples(self) -> list[TextRecogDataSample]:
+        """The samples, made now if they have not been."""
+        if self._samples is None:
+            self._samples = []
+            for index, text in enumerate(self._texts):
+                metas = {key: values[index] for key, values in self._metas.items()}
+                sample = TextRecogDataSample(metainfo=metas)
+                sample.gt_text = LabelData(item=text)
+                self._samples.append(sample)
+        return self._samples
+
+    @property
+    def texts(self) -> list[str]:
+        """The labels."""
+        if self._samples is None:
+            return self._texts
+        return [sample.gt_text.item for sample in self._samples]
+
+    def get(self, key: str, default: Any = None) -> list[Any]:
+        """Returns a meta key's values, ``default`` where there is none."""
+        if self._samples is None:
+            return self._metas.get(key, [default] * len(self))
+        return [sample.get(key, default) for sample in self._samples]
+
+    def put(self, **values: list[Any]) -> "LabelledBatch":
+        """Returns a batch that has other values of meta keys; this one stays as it is.
+
+        Raises:
+            ValueError: there are samples; write into those.
+        """
+        if self._samples is not None:
+            raise ValueError("the batch's samples have been made: write into them")
+        return LabelledBatch(self._texts, self._metas | values, self.sizes)
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.sizes)
 
     def __getitem__(self, index: int) -> TextRecogDataSample:
-        """Makes the sample of an image."""
-        sample = TextRecogDataSample(
-            metainfo={k: values[index] for k, values in self.metas.items()}
-        )
-        sample.gt_text = LabelData(item=self.texts[index])
-        return sample
+        """Returns the sample of an image."""
+        return self.samples[index]
 
     def __iter__(self) -> Iterator[TextRecogDataSample]:
-        return map(self.__getitem__, range(len(self)))
+        return iter(self.samples)
 
     def pin_memory(self) -> "LabelledBatch":
         """Returns itself: there is no tensor."""
         return self
-
-    def sizes(self, side: int) -> list[int]:
-        """Returns the images' heights (side 0) or widths (1) in pixels, before padding."""
-        return [shape[side] for shape in self.metas["img_shape"]]
-
-    def padded_to(self, height: int, width: int) -> None:
-        """Notes the batch's size, as MMOCR's ``TextRecogDataPreprocessor`` does in its samples."""
-        ratios = self.metas.get("valid_ratio", [1.0] * len(self))
-        self.metas["valid_ratio"] = [
-            ratio * own / width for ratio, own in zip(ratios, self.sizes(1), strict=True)
-        ]
-        self.metas["batch_input_shape"] = [(height, width)] * len(self)

@@ -186,7 +186,8 @@ def main() -> None:
     if not torch.cuda.is_available():
         parser.error("there is no GPU")
     logging.disable(logging.WARNING)
-    result: dict[str, Any] = {
+    result: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    result |= {
         "machine": machine.machine() | {"gpu": torch.cuda.get_device_name()},
         "precision": args.precision,
         "graphs": args.graphs,

@@ -79,7 +79,7 @@ custom_hooks = [
 optim_wrapper = dict(
     type="PrecisionOptimWrapper",
     precision="auto",  # fp32, bf16, fp16 (GPU) or auto
-    optimizer=dict(type="AdamW", lr=2e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True),
+    optimizer=dict(type="AdamW", lr=2e-3, betas=(0.9, 0.99), weight_decay=0.01),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=5.0),
 )

@@ -5,14 +5,15 @@
 
 Images are drawn in the data workers while it trains, so none is seen twice and nothing has to be
 made beforehand; all have one size, so it does not matter that their widths are not known. The
-learning rate goes by the clock: give the minutes that the GPU is there for. docs/WEIGHTS.md says
+learning rate goes by the clock: set the minutes that the GPU is there for
+(``--cfg-options custom_hooks.0.minutes=15``). docs/WEIGHTS.md says
 what came of it.
 """
 
 _base_ = ["aocr_accuracy.py"]
 
 # ------------------------------------------------------------------ often changed
-minutes = 15
+custom_hooks = [dict(type="TimedRateHook", minutes=15)]
 train_cfg = dict(max_iters=1_000_000, val_interval=5000)  # steps; time ends it before
 train_pipeline = [  # drawn images are distorted already
     step for step in _base_.train_pipeline if step["type"] != "LineJitter"
@@ -65,7 +66,6 @@ val_dataloader = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 param_scheduler = []
-custom_hooks = [dict(type="TimedRateHook", minutes=minutes)]
 default_hooks = dict(checkpoint=dict(interval=5000))
 model = dict(
     cuda_graphs=True,  # all images are of one size

@@ -9,7 +9,7 @@ As in ``aocr_english_accurate.py`` no image is seen twice and the learning rate 
 _base_ = ["aocr_english.py"]
 
 # ------------------------------------------------------------------ often changed
-minutes = 8
+custom_hooks = [dict(type="TimedRateHook", minutes=8)]
 train_cfg = dict(max_iters=1_000_000, val_interval=4000)  # steps; time ends it before
 train_dataloader = dict(
     batch_size=512,
@@ -30,5 +30,4 @@ train_dataloader = dict(
 # ------------------------------------------------------------------ rarely changed
 optim_wrapper = dict(optimizer=dict(lr=2.5e-3))
 param_scheduler = []
-custom_hooks = [dict(type="TimedRateHook", minutes=minutes)]
 default_hooks = dict(checkpoint=dict(interval=4000))

@@ -40,10 +40,14 @@ def preprocessed(collate, items, **settings):
     return MODELS.build(config)(collate(copy.deepcopy(items)), training=True)
 
 
+SETTINGS = [dict(), dict(pad_value=-0.5), dict(pad_size_divisor=64), dict(batch_augments=[])]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("heights", [(32, 32, 32), (32, 20, 40)])
-def test_images_and_samples_are_those_of_pseudo_collate(heights):
+def test_images_and_samples_are_those_of_pseudo_collate(heights, settings):
     items = lines(heights)
-    one, other = (preprocessed(how, items) for how in (pseudo_collate, stacked_collate))
+    one, other = (preprocessed(how, items, **settings) for how in (pseudo_collate, stacked_collate))
     assert torch.equal(one["inputs"], other["inputs"])
     for left, right in zip(one["data_samples"], other["data_samples"], strict=True):
         assert left.gt_text.item == right.gt_text.item
@@ -112,8 +116,76 @@ def test_learning_is_the_same_either_way():
     assert losses[0] == losses[1]
 
 
+def test_mmocrs_decoders_find_what_they_write_into_samples():
+    from mmocr.registry import MODELS
+
+    init_default_scope("mmocr")
+    model = MODELS.build(
+        dict(
+            type="AOCR",
+            data_preprocessor=dict(type="StackedDataPreprocessor", mean=[128], std=[128]),
+            backbone=dict(type="SlidingCNN", channels=(8,) * 6 + (16,)),
+            decoder=dict(
+                type="CRNNDecoder",
+                in_channels=16,
+                dictionary=dict(type="AOCRDictionary", charset="alphanumeric"),
+                module_loss=dict(type="CTCModuleLoss", letter_case="unchanged"),
+                postprocessor=dict(type="CTCPostProcessor"),
+            ),
+        )
+    )
+    data = model.data_preprocessor(stacked_collate(lines()), training=True)
+    assert torch.isfinite(model.loss(**data)["loss_ctc"])
+
+
+def test_samples_that_hold_more_than_a_text_are_kept():
+    items = lines()
+    items[1]["data_samples"].gt_text.score = 0.5
+    batch = preprocessed(stacked_collate, items)
+    assert [sample.get("valid_ratio") for sample in batch["data_samples"]] == [60 / 110, 1, 0.3]
+    assert batch["data_samples"][1].gt_text.score == 0.5
+
+
+def test_the_wider_batch_of_another_process_moves_the_padding(monkeypatch):
+    from aocr_plugin.engine import distributed
+    from aocr_plugin.models.widths import valid_widths
+
+    class Wrapper(distributed.SameWidthDataParallel):
+        def __init__(self):  # nothing of torch.distributed
+            torch.nn.Module.__init__(self)
+            self.module = torch.nn.Module()
+            self.module.data_preprocessor = torch.nn.Identity()
+
+    def widest(sizes, op):
+        sizes.copy_(torch.tensor([32, 220]))
+
+    monkeypatch.setattr(distributed, "all_reduce", widest)
+    for collate in (pseudo_collate, stacked_collate):
+        data = Wrapper()._widened(preprocessed(collate, lines()))
+        assert data["inputs"].shape[3] == 220
+        assert valid_widths(data["data_samples"], 220, "cpu").tolist() == [60, 110, 33]
+
+
+def test_a_loader_that_another_preprocessor_follows_does_not_stack():
+    from mmengine.config import Config
+
+    from aocr_plugin.engine.runner import resolve
+
+    for kind, kept in (("TextRecogDataPreprocessor", False), ("StackedDataPreprocessor", True)):
+        loader = dict(collate_fn=dict(type="stacked_collate"), dataset=dict(type="A"))
+        model = dict(data_preprocessor=dict(type=kind))
+        resolved = resolve(Config(dict(train_dataloader=loader, model=model)))
+        assert ("collate_fn" in resolved.train_dataloader) is kept
+
+
 def test_a_batch_reads_like_a_list():
-    batch = LabelledBatch(["ab", "c"], {"img_path": ["1.png", "2.png"]})
+    metas = {"img_path": ["1.png", "2.png"], "valid_ratio": [1.0, 0.5]}
+    batch = LabelledBatch(["ab", "c"], metas, [(32, 9), (32, 5)])
     assert len(batch) == 2
+    assert batch.put(valid_ratio=[0.1, 0.2]).get("valid_ratio") == [0.1, 0.2]
     assert [sample.img_path for sample in batch] == ["1.png", "2.png"]
-    assert batch[1].gt_text.item == "c"
+    batch[1].set_metainfo(dict(valid_ratio=0.25))
+    batch[1].gt_text.item = "d"
+    assert (batch.get("valid_ratio"), batch.texts) == ([1.0, 0.25], ["ab", "d"])
+    with pytest.raises(ValueError, match="write into them"):
+        batch.put(valid_ratio=[1.0, 1.0])

@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
@@ -35,7 +36,7 @@ def learn(module, step, steps=3):
 def test_groups_with_the_same_settings_are_one():
     module = layers()
     merged = optimizer(module)
-    assert param_groups.merge(merged) == [0, 2, 1, 3]
+    assert param_groups.merge(merged) == ([0, 2, 1, 3], [1, 1, 1, 1])
     assert [group["weight_decay"] for group in merged.param_groups] == [0.1, 0.0]
     apart = layers()
     learn(module, merged.step)
@@ -69,3 +70,41 @@ def test_a_state_saved_after_merging_is_taken_up():
     learn(second, resumed.step)
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_schedule_saved_before_merging_goes_on_from_the_groups_rates():
+    from mmengine.optim import CosineAnnealingLR
+
+    def scheduled(merged):
+        module = layers()
+        groups = [
+            {"params": [parameter], "lr": 0.1 if number < 2 else 1.0}
+            for number, parameter in enumerate(module.parameters())
+        ]
+        made = torch.optim.SGD(groups)
+        if merged:
+            param_groups.merge(made)
+        return made, CosineAnnealingLR(made, T_max=4, eta_min_ratio=0.1, by_epoch=False)
+
+    before, old = scheduled(merged=False)
+    after, new = scheduled(merged=True)
+    new.load_state_dict(old.state_dict())
+    param_groups.follow([new])
+    for _ in range(4):
+        before.step(), old.step()
+        after.step(), new.step()
+    assert [group["lr"] for group in after.param_groups] == pytest.approx([0.01, 0.1])
+    assert before.param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_how_steps_are_made_is_not_resumed():
+    first, second = layers(), layers()
+    plain = optimizer(first)
+    learn(first, plain.step)
+    wrapper = PrecisionOptimWrapper(
+        optimizer=torch.optim.AdamW(second.parameters(), lr=0.1, fused=True)
+    )
+    state = plain.state_dict()
+    one = torch.optim.AdamW(layers().parameters(), lr=0.1).state_dict()
+    wrapper.load_state_dict(one | {"state": state["state"]})
+    assert wrapper.optimizer.param_groups[0]["fused"] is True

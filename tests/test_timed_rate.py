@@ -48,7 +48,9 @@ def test_training_ends_with_its_minutes_and_is_not_taken_up_again(tmp_path):
     assert max(rates) > 0.9e-3
     assert rates[-1] < 0.1 * max(rates)
     assert "eta: 0:00:0" in said
-    steps = int(re.search(r"time is up after step (\d+) of 100000; the learning", said).group(1))
+    steps = int(re.search(r"time is up after step (\d+): the rate has fallen", said).group(1))
+    assert said.count("saved as best.pth") == 1  # of the last step
+    assert (tmp_path / "run" / "best.pth").exists()
     saved = tmp_path / "run" / f"iter_{steps}.pth"
     state = torch.load(saved, weights_only=False)
     assert state["message_hub"]["runtime_info"]["timed_rate_seconds"] >= 6

@@ -5,9 +5,11 @@ process moves, normalises and pads them one by one, which a GPU has to wait for.
 tensor and a few lists.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.registry import FUNCTIONS
 
 from aocr_plugin.errors import ConfigError
@@ -20,7 +22,7 @@ def stacked_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Args:
         batch: N results of MMOCR's ``PackTextRecogInputs``: ``inputs`` [C, H, W] and
-            ``data_samples``, labelled, with ``img_shape`` among the meta keys.
+            labelled ``data_samples``.
 
     Returns:
         ``inputs`` [N, C, highest, widest], smaller images at the top left, zeros around, and
@@ -30,17 +32,17 @@ def stacked_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ConfigError: images have different numbers of channels.
     """
     images = [item["inputs"] for item in batch]
-    samples = [item["data_samples"] for item in batch]
     channels = {image.size(0) for image in images}
     if len(channels) > 1:
         raise ConfigError(
             f"a batch has images of {' and '.join(map(str, sorted(channels)))} channels: set "
             "color_type of LoadImageFromFile alike in all pipelines"
         )
+    dtype = functools.reduce(torch.promote_types, [image.dtype for image in images])
     height, width = (max(image.size(side) for image in images) for side in (1, 2))
-    stacked = images[0].new_zeros(len(images), *channels, height, width)
+    stacked = torch.zeros(len(images), *channels, height, width, dtype=dtype)
     for place, image in zip(stacked, images, strict=True):
         place[:, : image.size(1), : image.size(2)] = image
-    metas = {key: [sample.get(key) for sample in samples] for key in samples[0].metainfo_keys()}
-    texts = [sample.gt_text.item for sample in samples]
-    return {"inputs": stacked, "data_samples": LabelledBatch(texts, metas)}
+    sizes = [(image.size(1), image.size(2)) for image in images]
+    samples = LabelledBatch.of([item["data_samples"] for item in batch], sizes)
+    return {"inputs": stacked, "data_samples": samples}

@@ -13,6 +13,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor, nn
 
 from aocr_plugin.errors import CheckpointError, ConfigError, ConnectionLostError
+from aocr_plugin.labelled_batch import LabelledBatch
 from aocr_plugin.models.sync_batch_norm import synced
 
 _LOST = (
@@ -171,7 +172,12 @@ class SameWidthDataParallel(MMDistributedDataParallel):
             return data
         pad_value = float(getattr(self.module.data_preprocessor, "pad_value", 0))
         padded = F.pad(inputs, (0, more_width, 0, more_height), value=pad_value)
-        for sample in data.get("data_samples") or ():
+        samples = data.get("data_samples") or ()
+        if isinstance(samples, LabelledBatch) and not samples.made:
+            ratios = samples.get("valid_ratio", 1.0)
+            samples = samples.put(valid_ratio=[r * width / (width + more_width) for r in ratios])
+            return {**data, "inputs": padded, "data_samples": samples}
+        for sample in samples:
             if "valid_ratio" in sample:
                 ratio = sample.valid_ratio * width / (width + more_width)
                 sample.set_metainfo({"valid_ratio": ratio})

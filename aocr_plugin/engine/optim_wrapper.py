@@ -82,7 +82,7 @@ class PrecisionOptimWrapper(OptimWrapper):
 
     def __init__(self, precision: str = "fp32", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._places = param_groups.merge(self.optimizer)
+        self._merged = param_groups.merge(self.optimizer)
         self.device = get_device()
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device, enabled=self.precision == "fp16")
@@ -106,7 +106,7 @@ class PrecisionOptimWrapper(OptimWrapper):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes what :meth:`state_dict` gave; a missing scaler state is passed over."""
-        state_dict = param_groups.regroup(state_dict, self.optimizer, self._places)
+        state_dict = param_groups.regroup(state_dict, self.optimizer, self._merged)
         state_dict = dict(state_dict)
         scaler = state_dict.pop("loss_scaler", None)
         if scaler:

@@ -15,7 +15,7 @@ from torch import nn
 
 from aocr_plugin import annotations, charset
 from aocr_plugin.datasets.record_dataset import find_shards
-from aocr_plugin.engine import distributed, mirror, staging
+from aocr_plugin.engine import distributed, mirror, param_groups, staging
 from aocr_plugin.engine.config_check import check
 from aocr_plugin.engine.heap import keep_freed_memory
 from aocr_plugin.errors import ConfigError
@@ -98,14 +98,31 @@ def _schedules(schedules: list[dict[str, Any]], steps: int) -> list[dict[str, An
     return kept
 
 
-def _pin_memory(cfg: Config) -> None:
-    """Lets batches wait in memory that a GPU reads by itself.
+def _suit_loader(cfg: Config) -> None:
+    """Makes the training loader fit the model and the device.
 
-    Not beside CUDA graphs: the thread that puts them there would spoil the recording of one.
+    Stacked batches are for ``StackedDataPreprocessor`` alone. Where there is a GPU, batches wait in
+    memory that it reads by itself; not beside CUDA graphs: the thread that puts them there would
+    spoil the recording of one.
     """
-    graphs = (cfg.get("model") or {}).get("cuda_graphs")
-    if torch.cuda.is_available() and cfg.get("train_dataloader") and not graphs:
-        cfg.train_dataloader.setdefault("pin_memory", True)
+    loader, model = cfg.get("train_dataloader"), cfg.get("model") or {}
+    if not loader:
+        return
+    kind = (model.get("data_preprocessor") or {}).get("type")
+    collate = loader.get("collate_fn")
+    stacked = isinstance(collate, dict) and collate.get("type") == "stacked_collate"
+    if stacked and kind != "StackedDataPreprocessor":
+        del loader["collate_fn"]
+    if torch.cuda.is_available() and not model.get("cuda_graphs"):
+        loader.setdefault("pin_memory", True)
+
+
+def _fuse(cfg: Config) -> None:
+    """Lets Adam make its step in one kernel, unless the config says how it is to be made."""
+    optimizer = (cfg.get("optim_wrapper") or {}).get("optimizer") or {}
+    ways = ("fused", "foreach", "capturable", "differentiable")
+    if optimizer.get("type") in ("Adam", "AdamW") and not any(way in optimizer for way in ways):
+        optimizer["fused"] = True
 
 
 def resolve(cfg: Config) -> Config:
@@ -119,7 +136,8 @@ def resolve(cfg: Config) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     distributed.prepare(cfg)
-    _pin_memory(cfg)
+    _suit_loader(cfg)
+    _fuse(cfg)
     steps = (cfg.get("train_cfg") or {}).get("max_iters")
     if steps and isinstance(cfg.get("param_scheduler"), list):
         cfg.param_scheduler = _schedules(cfg.param_scheduler, steps)
@@ -197,6 +215,15 @@ class AOCRRunner(Runner):
         for ignored in overridden(runner.cfg):
             print_log(ignored, logger="current", level=logging.WARNING)
         return runner
+
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """Resumes; schedules go on from the rates of today's parameter groups.
+
+        A checkpoint may have more groups: :mod:`aocr_plugin.engine.param_groups`.
+        """
+        super().resume(*args, **kwargs)
+        if isinstance(self.param_schedulers, list):
+            param_groups.follow(self.param_schedulers)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wraps the model for several processes, BatchNorm over all of them included."""

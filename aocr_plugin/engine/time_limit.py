@@ -28,7 +28,6 @@ class TimeLimitHook(Hook):
     """
 
     priority = "LOWEST"  # the checkpoint hook has had its turn
-    farewell = "--resume goes on"
 
     def __init__(self, minutes: float) -> None:
         if not minutes > 0:
@@ -58,7 +57,7 @@ class TimeLimitHook(Hook):
         if not self.every_n_train_iters(runner, self.saving.interval, self.saving.save_begin):
             self.saving._save_checkpoint(runner)
         runner.train_loop.stop_training = True
-        runner.logger.info(f"time is up after step {step} of {steps}; {self.farewell}")
+        runner.logger.info(f"time is up after step {step} of {steps}; --resume goes on")
 
     def _is_up(self) -> bool:
         up = torch.tensor([int(time.monotonic() >= self.end)])

@@ -6,22 +6,23 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
 from mmocr.registry import HOOKS
 
-from aocr_plugin.engine.time_limit import TimeLimitHook
 from aocr_plugin.errors import ConfigError
 
 _SPENT = "timed_rate_seconds"
 
 
 @HOOKS.register_module()
-class TimedRateHook(TimeLimitHook):
+class TimedRateHook(Hook):
     """Trains for so many minutes; the learning rate falls to nothing just as they are over.
 
     How many steps a rented machine makes in its time is known only afterwards, and a schedule by
     steps ends too early or not at all. Takes the place of ``param_scheduler``, which has to be
-    empty; ``train_cfg.max_iters`` only has to be large enough. The last step is saved. A resumed
-    training goes on with the minutes that are left.
+    empty; ``train_cfg.max_iters`` only has to be large enough. The last step is validated and
+    saved. A resumed training goes on with the minutes that are left.
 
     Args:
         minutes: of training, all pieces together; what comes before the first step does not count.
@@ -34,10 +35,10 @@ class TimedRateHook(TimeLimitHook):
     """
 
     priority = "NORMAL"  # after the timer, before the log, which prints the time left
-    farewell = "the learning rate has fallen to nothing"
 
     def __init__(self, minutes: float, warm_up: float = 0.03) -> None:
-        super().__init__(minutes)
+        if not minutes > 0:
+            raise ConfigError(f"minutes is {minutes}; it must be above 0")
         if not 0 <= warm_up < 1:
             raise ConfigError(f"warm_up is {warm_up}; it is a share of the minutes, 0 to below 1")
         self.seconds = 60 * minutes
@@ -49,9 +50,10 @@ class TimedRateHook(TimeLimitHook):
         """Checks that nothing else sets the rate.
 
         Raises:
-            ConfigError: something does, or the config saves no checkpoints by steps.
+            ConfigError: something does, or the training is not counted by steps.
         """
-        super().before_run(runner)
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ConfigError("TimedRateHook needs training that is counted by steps: max_iters")
         if runner.cfg.get("param_scheduler"):
             raise ConfigError("TimedRateHook sets the learning rate: set param_scheduler=[]")
 
@@ -70,13 +72,18 @@ class TimedRateHook(TimeLimitHook):
         self.spent = float(spent)
         runner.message_hub.update_info(_SPENT, self.spent)
         factor = self.factor(self.spent / self.seconds)
-        for group in runner.optim_wrapper.optimizer.param_groups:
+        for group in runner.optim_wrapper.param_groups:  # MMEngine's own for the log, too
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
     def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
-        """Saves and ends training where time is up; tells the log how much is left."""
+        """Makes this step the last where time is up; tells the log how much is left.
+
+        As the last step it is validated and saved like any training's.
+        """
         runner.message_hub.update_info("eta", max(0.0, self.seconds - self.spent))
-        super().after_train_iter(runner, *args, **kwargs)
+        if self.spent >= self.seconds:
+            runner.train_loop._max_iters = runner.iter + 1
+            runner.logger.info(f"time is up after step {runner.iter + 1}: the rate has fallen")
 
     def factor(self, share: float) -> float:
         """Returns the rate as a share of the highest, after a share of the time."""
@@ -84,7 +91,3 @@ class TimedRateHook(TimeLimitHook):
             return max(share / self.warm_up, 1e-3)
         fall = (min(share, 1.0) - self.warm_up) / (1 - self.warm_up)
         return max(0.5 * (1 + math.cos(math.pi * fall)), 1e-4)
-
-    def _is_up(self) -> bool:
-        """Whether the step was the last one, in every process alike."""
-        return self.spent >= self.seconds

@@ -34,7 +34,7 @@ def valid_widths(
     if not data_samples:
         return None
     if isinstance(data_samples, LabelledBatch):
-        ratios = data_samples.metas.get("valid_ratio", [1.0])
+        ratios = data_samples.get("valid_ratio", 1.0)
     else:
         ratios = [float(sample.get("valid_ratio", 1.0)) for sample in data_samples]
     if min(ratios) >= 1.0:

@@ -89,8 +89,7 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
             CharsetError: a label has a character outside of the dictionary.
         """
         if isinstance(data_samples, LabelledBatch):
-            labels = data_samples.texts
-            paths = data_samples.metas.get("img_path", [None] * len(labels))
+            labels, paths = data_samples.texts, data_samples.get("img_path")
         else:
             labels = [sample.gt_text.item for sample in data_samples]
             paths = [sample.get("img_path") for sample in data_samples]

@@ -14,7 +14,7 @@ from mmocr.models.textrecog.decoders import (
     ParallelSARDecoder,
     SequentialSARDecoder,
 )
-from mmocr.models.textrecog.encoders import SAREncoder
+from mmocr.models.textrecog.encoders import ASTEREncoder, SAREncoder
 
 from aocr_plugin.models.decoders.attention_decoder import AttentionDecoder
 from aocr_plugin.models.encoders.stacked_lstm import StackedLSTMEncoder
@@ -43,6 +43,11 @@ def check(model: Any, mask_padding: bool, greedy_loss: bool, cuda_graphs: bool) 
         raise MisfitError(
             f"cuda_graphs=True needs AttentionDecoder, not {type(decoder).__name__}: set "
             "cuda_graphs=False"
+        )
+    if cuda_graphs and not isinstance(encoder, StackedLSTMEncoder | ASTEREncoder | None):
+        raise MisfitError(
+            f"cuda_graphs=True needs StackedLSTMEncoder, ASTEREncoder or none: "
+            f"{type(encoder).__name__} reads samples while it learns; set cuda_graphs=False"
         )
     if greedy_loss and not isinstance(decoder, AttentionDecoder):
         raise MisfitError(
