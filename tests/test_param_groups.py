@@ -108,3 +108,21 @@ def test_how_steps_are_made_is_not_resumed():
     one = torch.optim.AdamW(layers().parameters(), lr=0.1).state_dict()
     wrapper.load_state_dict(one | {"state": state["state"]})
     assert wrapper.optimizer.param_groups[0]["fused"] is True
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "fused"),
+    [
+        (dict(type="AdamW", lr=1.0), True),
+        (dict(type="Adam", foreach=True), None),
+        (dict(type="AdamW", fused=False), False),
+        (dict(type="Adadelta"), None),
+    ],
+)
+def test_adam_is_fused_unless_the_config_says_how(optimizer, fused):
+    from mmengine.config import Config
+
+    from aocr_plugin.engine.runner import resolve
+
+    resolved = resolve(Config(dict(optim_wrapper=dict(optimizer=optimizer))))
+    assert resolved.optim_wrapper.optimizer.get("fused") is fused
