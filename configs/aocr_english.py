@@ -16,7 +16,7 @@ As the time at hand decides how long it trains, the learning rate stays high unt
 ``aocr_english_end.py`` then lets it fall to nothing.
 """
 
-_base_ = ["aocr_synthetic.py"]
+_base_ = ["aocr_synthetic.py", "_base_/english_texts.py"]
 
 # ------------------------------------------------------------------ often changed
 train_cfg = dict(max_iters=1_000_000, val_interval=500)  # steps; stop it when time is up
@@ -38,23 +38,7 @@ train_dataloader = dict(
 )
 
 # ------------------------------------------------------------------ rarely changed
-texts = dict(  # of validation, as above
-    words=("common", "english"),
-    kinds=dict(
-        word=0.70,
-        random=0.10,
-        number=0.06,
-        code=0.04,
-        mixture=0.03,
-        phrase=0.03,
-        price=0.02,
-        date=0.01,
-        time=0.01,
-    ),
-    max_length=25,
-    charset="ascii",
-)
-val_dataloader = dict(dataset=dict(texts=texts))
+val_dataloader = dict(dataset=dict(texts=_base_.texts))
 model = dict(  # no dropout, as the last piece was trained; docs/WEIGHTS.md compares
     backbone=dict(dropout=0.0),
     decoder=dict(dropout=0.0, dictionary=dict(charset="ascii")),

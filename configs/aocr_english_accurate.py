@@ -10,7 +10,7 @@ learning rate goes by the clock: set the minutes that the GPU is there for
 what came of it.
 """
 
-_base_ = ["aocr_accuracy.py"]
+_base_ = ["aocr_accuracy.py", "_base_/english_texts.py"]
 
 # ------------------------------------------------------------------ often changed
 custom_hooks = [dict(type="TimedRateHook", minutes=15)]
@@ -18,22 +18,6 @@ train_cfg = dict(max_iters=1_000_000, val_interval=5000)  # steps; time ends it 
 train_pipeline = [  # drawn images are distorted already
     step for step in _base_.train_pipeline if step["type"] != "LineJitter"
 ]
-texts = dict(
-    words=("common", "english"),
-    kinds=dict(
-        word=0.70,
-        random=0.10,
-        number=0.06,
-        code=0.04,
-        mixture=0.03,
-        phrase=0.03,
-        price=0.02,
-        date=0.01,
-        time=0.01,
-    ),
-    max_length=25,
-    charset="ascii",
-)
 train_dataloader = dict(
     batch_size=512,
     num_workers=15,  # one less than the processor's cores
@@ -44,7 +28,7 @@ train_dataloader = dict(
         style="scene",
         height=48,
         size=10_000_000,
-        texts=texts,
+        texts=_base_.texts,
         pipeline=train_pipeline,
     ),
 )
@@ -59,7 +43,7 @@ val_dataloader = dict(
         height=48,
         part="validation",
         size=1000,
-        texts=texts,
+        texts=_base_.texts,
         pipeline=_base_.test_pipeline,
         test_mode=True,
     ),

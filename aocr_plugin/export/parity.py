@@ -116,8 +116,9 @@ class Comparison:
         theirs = [self.export.prepare(data, name) for name, data in images]
         ours = [self.checkpoint.prepare(data, name) for name, data in images]
         names = [name for name, _ in images]
-        noise = min(_own_noise(self.checkpoint, ours), _MOST_NOISE)
-        self.bound = max(self.bound, 4 * noise)
+        if self.bound < 4 * _MOST_NOISE:
+            noise = min(_own_noise(self.checkpoint, ours), _MOST_NOISE)
+            self.bound = max(self.bound, 4 * noise)
         sizes = (info.batch,) if info.batch else BATCHES
         for size in sizes:
             for start in range(0, len(images), size):

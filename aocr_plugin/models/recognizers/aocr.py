@@ -117,17 +117,20 @@ class AOCR(EncoderDecoderRecognizer):
         The preprocessor works in float32 under autocast too: in bfloat16 the places that STN reads
         pixels from would be a quarter of a pixel off.
         """
-        if self.with_preprocessor:
-            with torch.autocast(inputs.device.type, enabled=False):
-                inputs = self.preprocessor(inputs.float())
+        kind = inputs.device.type
+        if not (self.with_preprocessor and torch.is_autocast_enabled(kind)):
+            return super().extract_feat(inputs)
+        with torch.autocast(kind, enabled=False):
+            inputs = self.preprocessor(inputs.float())
         return self.backbone(inputs) if self.with_backbone else inputs
 
     def loss(
         self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any
     ) -> dict[str, Tensor]:
         """Returns the losses of a batch; see ``SequenceCELoss``."""
-        if self.graphed and not self._is_padded(inputs, data_samples):
-            loss = self.graphed(inputs, self.decoder.module_loss.target_rows(data_samples))
+        graphed = self.graphed if self.graphed and self.graphed.is_ready(inputs) else None
+        if graphed and not self._is_padded(inputs, data_samples):
+            loss = graphed(inputs, self.decoder.module_loss.target_rows(data_samples))
             if loss is not None:
                 return {"loss_ce": loss, "perplexity": loss.detach().exp()}
         feat, encoded = self.encode(inputs, data_samples)

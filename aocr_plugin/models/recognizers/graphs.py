@@ -51,19 +51,22 @@ class GraphedLoss:
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._graphs: dict[tuple[int, ...], Any] = {}
 
+    def is_ready(self, images: Tensor) -> bool:
+        """Whether batches can be recorded and replayed here and now."""
+        learning = self._model.training and torch.is_grad_enabled()
+        alone = not dist.is_initialized() or dist.get_world_size() == 1
+        if not (images.is_cuda and learning and alone):
+            return False
+        # a replay would write into the gradients that are added to
+        return all(parameter.grad is None for parameter in self._model.parameters())
+
     def __call__(self, images: Tensor, rows: Tensor) -> Tensor | None:
         """Returns the loss of a batch, or None where it has to be computed as always.
 
         Args:
-            images: [N, C, H, W].
+            images: [N, C, H, W], of which :meth:`is_ready` is true.
             rows: [N, L] start, characters, end and padding of each label.
         """
-        learning = self._model.training and torch.is_grad_enabled()
-        alone = not dist.is_initialized() or dist.get_world_size() == 1
-        if not (images.is_cuda and learning and alone):
-            return None
-        if any(parameter.grad is not None for parameter in self._model.parameters()):
-            return None  # a replay would write into the gradients that are added to
         padding = self._model.decoder.module_loss.pad_idx
         rows = nn.functional.pad(rows, (0, -rows.size(1) % 4), value=padding)  # fewer sizes
         targets = rows.to(images.device, non_blocking=True)
