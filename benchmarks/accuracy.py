@@ -67,11 +67,11 @@ def measure(texts: list[str], labels: list[str]) -> dict[str, float]:
     }
 
 
-def model_reader(file: str, vertical: bool) -> Reader:
+def model_reader(file: str, vertical: bool, views: int) -> Reader:
     """Returns what reads with one of our models."""
     from aocr_plugin import Recognizer
 
-    recognizer = Recognizer(file, vertical=vertical)
+    recognizer = Recognizer(file, vertical=vertical, views=views)
     return lambda names: [one.text for one in recognizer(list(names))]
 
 
@@ -104,6 +104,12 @@ def main() -> None:
         action="store_true",
         help="our models read tall images turned too, as NAME_vertical",
     )
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=1,
+        help="in how many views our models read, as NAME_viewsN (1)",
+    )
     parser.add_argument("--peers", nargs="*", default=[], choices=READERS)
     parser.add_argument("--worst", metavar="DIR", help="draw the worst errors of each")
     parser.add_argument("--limit", type=int, help="images of each set, for a quick look")
@@ -115,7 +121,8 @@ def main() -> None:
         if not file:
             raise SystemExit(f"--model {entry}: give NAME=FILE")
         name += "_vertical" if args.vertical else ""
-        openers[name] = lambda file=file: model_reader(file, args.vertical)
+        name += f"_views{args.views}" if args.views > 1 else ""
+        openers[name] = lambda file=file: model_reader(file, args.vertical, args.views)
     drawn = tempfile.TemporaryDirectory()
     sets = {
         name: draw_set(Path(drawn.name)) if name == "printed" else load(Path(args.data) / name)

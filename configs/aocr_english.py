@@ -5,9 +5,10 @@ whole recipe. The images are drawn beforehand, because only of stored ones the e
 known: batches of drawn ones by widths guessed from their texts are half padding.
 
     python tools/fetch_fonts.py
-    python tools/synthesize.py drawn/english-0.tfrecords --count 100000 --words common english \\
+    python tools/synthesize.py drawn/english-0.tfrecords --count 100000 --charset ascii \\
+        --words common english rare --max-length 25 --height 32 --gray \\
         --kinds word=0.70 random=0.10 number=0.06 code=0.04 mixture=0.03 phrase=0.03 price=0.02 \\
-        date=0.01 time=0.01 --charset ascii --max-length 25 --height 32 --gray
+        date=0.01 time=0.01
     python tools/train.py configs/aocr_english.py      # with --resume as often as wanted
     python tools/train.py configs/aocr_english_end.py --finetune work_dirs/aocr_english/best.pth
     python tools/train.py configs/mine.py --finetune english    # your data, from these weights

@@ -7,7 +7,13 @@ import sys
 from aocr_plugin import storage, weights
 from aocr_plugin.batch import destination, job, manifest, parts, reader
 from aocr_plugin.batch import source as sources
-from aocr_plugin.cli.common import add_traceback_flag, calm_threads, guarded, whole_from
+from aocr_plugin.cli.common import (
+    add_traceback_flag,
+    add_views_flag,
+    calm_threads,
+    guarded,
+    whole_from,
+)
 from aocr_plugin.errors import ConfigError
 
 EXIT_NOTHING_READ = 3
@@ -71,6 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument(
         "--vertical", action="store_true", help="read tall images turned too; see predict.py --help"
     )
+    add_views_flag(group)
     add_traceback_flag(parser)
     return parser.parse_args(argv)
 
@@ -98,6 +105,8 @@ def predict(args: argparse.Namespace) -> int:
     )
     options = {"runtime": args.runtime, "precision": args.precision, "score": args.score}
     options |= {"vertical": True} if args.vertical else {}
+    views = args.views or weights.VIEWS.get(args.model, 1)
+    options |= {"views": views} if views > 1 else {}
     wanted = manifest.Manifest(
         source=given,
         state=sources.digest(source),

@@ -31,6 +31,18 @@ def add_traceback_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_views_flag(parser: argparse._ActionsContainer) -> None:
+    """Adds ``--views``."""
+    parser.add_argument(
+        "--views",
+        type=int,
+        choices=range(1, 7),
+        help="readings that an image may take: one whose first scores below 0.9 is read again "
+        "framed, stretched and shifted, and the best score counts; default: 6 with the recogniser "
+        "that comes along, 1 with others",
+    )
+
+
 def whole_from(least: int) -> Callable[[str], int]:
     """Returns a parser of whole numbers from ``least`` on; argparse prints its error."""
 

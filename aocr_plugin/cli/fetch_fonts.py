@@ -13,8 +13,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="fetch_fonts.py",
-        description="Fetches free fonts with Latin letters from Debian's and npm's packages, and a "
-        "list of English words from Debian's, into a folder where tools/synthesize.py finds them; "
+        description="Fetches free fonts with Latin letters from Debian's and npm's packages, and "
+        "lists of English words from Debian's, into a folder where tools/synthesize.py finds them; "
         "no root is needed and nothing is installed. "
         "licences.tsv in the folder says under which licence each comes.",
     )
@@ -37,7 +37,9 @@ def fetch(args: argparse.Namespace) -> int:
     words: list[fetching.Row] = []
     if not args.no_debian:
         rows += fetching.fetch_debian(font_packages.DEBIAN, folder, print)
-        words = fetching.fetch_words(font_packages.WORDS, folder / fonts.OWN_WORDS, print)
+        for name, package in font_packages.WORDS.items():
+            target = folder / fonts.OWN_WORDS / f"{name}.txt"
+            words += fetching.fetch_words(package, target, print)
     if not args.no_npm:
         rows += fetching.fetch_npm(font_packages.NPM, folder, print)
     if not rows:

@@ -7,7 +7,13 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from aocr_plugin.cli.common import EXIT_USER_ERROR, add_traceback_flag, calm_threads, guarded
+from aocr_plugin.cli.common import (
+    EXIT_USER_ERROR,
+    add_traceback_flag,
+    add_views_flag,
+    calm_threads,
+    guarded,
+)
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.sources import as_they_come, expand, read_list
 from aocr_plugin.plain_json import without_nan
@@ -72,6 +78,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="read images at least 1.5 times taller than wide turned to either side too, those at "
         "least 3 times taller so alone; the surest reading counts, jsonl has its turn",
     )
+    add_views_flag(parser)
     _add_text_flags(parser)
     add_traceback_flag(parser)
     return parser.parse_args(argv)
@@ -143,6 +150,7 @@ def predict(args: argparse.Namespace) -> int:
         runtime=args.runtime,
         precision=args.precision,
         vertical=args.vertical,
+        views=args.views,
     )
     failures: list[str] = []
     files = _files(args.sources, failures)

@@ -14,6 +14,7 @@ from aocr_plugin.atomic import write_atomically
 from aocr_plugin.cli.common import (
     EXIT_USER_ERROR,
     add_traceback_flag,
+    add_views_flag,
     calm_threads,
     guarded,
     whole_from,
@@ -55,6 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="degrees to the left that make pages upright; default: found out where text is "
         "mostly vertical, else 0",
     )
+    add_views_flag(parser)
     parser.add_argument("--font", metavar="FILE", help="TrueType file for the texts in NAME.png")
     parser.add_argument("--device", help="of the recogniser: cpu, cuda, cuda:1 …")
     add_traceback_flag(parser)
@@ -136,6 +138,7 @@ def read_pages(args: argparse.Namespace) -> int:
         margin=args.margin,
         turn=args.turn,
         device=args.device,
+        views=args.views,
     )
     begun = time.monotonic()
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):

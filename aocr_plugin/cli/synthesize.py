@@ -64,7 +64,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--words",
         nargs="+",
         metavar="FILE",
-        help="lists of words, one a line; or 'common', 'english' (of tools/fetch_fonts.py)",
+        help="lists of words, one a line; or 'common', or 'english', 'rare' of fetch_fonts.py",
     )
     kinds, cases = ", ".join(text_kinds.KINDS), ", ".join(texts.CASES)
     text.add_argument("--kinds", nargs="+", metavar="KIND=SHARE", help=kinds)

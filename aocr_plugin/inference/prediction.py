@@ -40,6 +40,8 @@ class Prediction:
             where there was no beam search.
         turn: degrees to the left by which the image was turned to be read: 0, 90 or 270; above 0
             only with ``Recognizer(vertical=True)``. ``attention`` is over the turned image.
+        view: how it was changed to be read, a name in :data:`aocr_plugin.inference.views.VIEWS`;
+            "": not at all. ``attention`` is over the changed image.
     """
 
     text: str
@@ -51,6 +53,7 @@ class Prediction:
     nbest: list[Hypothesis] = field(default_factory=list)
     aocr_probability: float | None = field(default=None, compare=False)
     turn: int = 0
+    view: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the prediction as a JSON object (without attention)."""
@@ -64,6 +67,8 @@ class Prediction:
         }
         if self.turn:
             found["turn"] = self.turn
+        if self.view:
+            found["view"] = self.view
         if self.nbest:
             found["nbest"] = [
                 {"text": text, "score": round(score, 6)} | ({} if finished else {"finished": False})

@@ -12,6 +12,7 @@ from aocr_plugin.errors import ConfigError
 from aocr_plugin.inference.batches import Engine, read_all
 from aocr_plugin.inference.loading import SINGLE, ImageLike
 from aocr_plugin.inference.prediction import Hypothesis, Prediction
+from aocr_plugin.inference.views import MOST
 
 __all__ = ["Engine", "Hypothesis", "ImageLike", "Prediction", "Recognizer"]
 
@@ -58,6 +59,12 @@ class Recognizer:
             the left and to the right; the reading whose characters have the best mean score
             counts. One at least 3 times taller is read turned alone, so a tight crop of a single I
             or 1 is not for this. A model that was trained on vertical images does without.
+        views: readings that an image may take, 1 to 6: one whose first reading scores below 0.9 is
+            read again framed, wider, narrower, lower and wider still, as far as the number goes,
+            and the best score counts. None is 1 of a file, and what
+            :data:`aocr_plugin.weights.VIEWS` says of a recogniser that comes with the package. An
+            image that is hard for all views gets the score of the luckiest, so scores mean a
+            little less than with one view.
 
     Raises:
         CheckpointError: the file cannot be used.
@@ -83,9 +90,14 @@ class Recognizer:
         threads: int | None = None,
         compiled: bool = False,
         vertical: bool = False,
+        views: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        views = weights.VIEWS.get(str(model), 1) if views is None else views
+        if not 1 <= views <= MOST:
+            raise ConfigError(f"views is {views}; an image is read in 1 to {MOST} views")
+        self.views = views
         self.batch_size = batch_size
         self.vertical = vertical
         search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
@@ -183,7 +195,7 @@ class Recognizer:
         if errors not in ("raise", "return"):
             raise ValueError(f"errors is '{errors}'; it must be 'raise' or 'return'")
         how: dict[str, Any] = {"batch_size": self.batch_size, "vertical": self.vertical}
-        how["errors"] = errors
+        how |= {"views": self.views, "errors": errors}
         if isinstance(images, SINGLE):
             return next(read_all(self.engine, [images], **how))  # type: ignore[list-item]
         return list(read_all(self.engine, list(images), **how))

@@ -34,7 +34,7 @@ def fetch_debian(names: Iterable[str], folder: Path, say: Callable[[str], None])
                 continue
             target = folder / "debian" / name
             found = _take(Path(place, "tree").rglob("*.[to]tf"), target)
-            rows.append((name, version, _licence(name, place, target), found))
+            rows.append((name, version, _licence(name, place, target / "copyright"), found))
             say(f"{name}: {found} fonts")
     return rows
 
@@ -58,7 +58,8 @@ def fetch_words(name: str, target: Path, say: Callable[[str], None]) -> list[Row
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("\n".join(kept) + "\n", encoding="utf-8")
         say(f"{name}: {len(kept)} words")
-        return [(name, version, _licence(name, place, target.parent), len(kept))]
+        licence = _licence(name, place, target.with_suffix(".copyright"))
+        return [(name, version, licence, len(kept))]
 
 
 def fetch_npm(names: Sequence[str], folder: Path, say: Callable[[str], None]) -> list[Row]:
@@ -108,13 +109,13 @@ def _unpacked(name: str, place: str, say: Callable[[str], None]) -> str | None:
     return archive.name.split("_")[1]
 
 
-def _licence(name: str, place: str, target: Path) -> str:
-    """Copies an unpacked package's copyright file to ``target``; returns the licences it names."""
+def _licence(name: str, place: str, copy: Path) -> str:
+    """Copies an unpacked package's copyright file to ``copy``; returns the licences it names."""
     about = Path(place, "tree/usr/share/doc", name, "copyright")
     if not about.is_file():
         return "see its copyright file"
-    if target.is_dir():
-        shutil.copy(about, target / "copyright")
+    if copy.parent.is_dir():
+        shutil.copy(about, copy)
     found = sorted(set(_LICENCE.findall(about.read_text(errors="replace"))))
     return ", ".join(found) or "see its copyright file"
 

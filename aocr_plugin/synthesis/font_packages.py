@@ -46,5 +46,5 @@ teko titan-one titillium-web ubuntu ubuntu-condensed ultra vt323 work-sans yello
 """.split()
 """Packages ``@fontsource/NAME``."""
 
-WORDS = "wamerican"
-"""Debian package of English words, names among them."""
+WORDS = {"english": "wamerican", "rare": "wamerican-insane"}
+"""Debian packages of English words, names among them, by what a list is called here."""

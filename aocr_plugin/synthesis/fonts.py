@@ -17,8 +17,8 @@ from aocr_plugin.synthesis.font_file import FontFile, read_font
 
 OWN_FOLDER = Path("~/.local/share/fonts/aocr_plugin").expanduser()
 """Where ``tools/fetch_fonts.py`` puts fonts."""
-OWN_WORDS = "words/english.txt"
-"""Where in that folder it puts words."""
+OWN_WORDS = "words"
+"""Where in that folder it puts lists of words."""
 SYSTEM_FOLDERS = ("~/.fonts", "~/.local/share/fonts", "/usr/local/share/fonts", "/usr/share/fonts")
 _CACHE = "fonts-6.json"
 _MANY = 60  # fonts to look at for which more processes pay

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.synthesis import fonts, text_kinds
+from aocr_plugin.synthesis import font_packages, fonts, text_kinds
 from aocr_plugin.synthesis.dice import Dice, Shares
 
 CASES = ("upper", "lower", "title", "mixed", "unchanged")
@@ -14,7 +14,7 @@ _TRIES = 40
 _MARKS = ".,.,!?:;-'"
 _LISTS = {
     "common": Path(__file__).with_name("words.txt"),
-    "english": fonts.OWN_FOLDER / fonts.OWN_WORDS,
+    **{name: fonts.OWN_FOLDER / fonts.OWN_WORDS / f"{name}.txt" for name in font_packages.WORDS},
 }
 _PAIRS = ('"', '"'), ("(", ")"), ("'", "'"), ("[", "]")
 
@@ -32,9 +32,10 @@ class TextSettings:
         mean_length: characters in the mean, or None: as long as words of the list are.
         length_spread: standard deviation, with ``mean_length``.
         charset: characters that may occur, or None for printable ASCII.
-        words: lists of words: files, one word a line, "common" (the 5,600 that come along) or
-            "english" (the 70,000 that ``tools/fetch_fonts.py`` fetches). Each list is used as
-            often as the others, whatever its length. None: the common ones.
+        words: lists of words: files, one word a line, "common" (the 5,600 that come along),
+            or of those that ``tools/fetch_fonts.py`` fetches "english" (70,000) and "rare"
+            (510,000, many of them names). Each list is used as often as the others, whatever its
+            length. None: the common ones.
 
     Raises:
         ConfigError: an unknown kind or case, or lengths that contradict each other.
@@ -127,7 +128,7 @@ class TextSource:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            mend = "; tools/fetch_fonts.py fetches it" if name == "english" else ""
+            mend = "; tools/fetch_fonts.py fetches it" if name in font_packages.WORDS else ""
             raise ConfigError(f"{path}: cannot read the word list ({error}){mend}") from error
         low, high = self.settings.min_length, self.settings.max_length
         allowed = self._allowed

@@ -11,6 +11,8 @@ from aocr_plugin.errors import CheckpointError
 
 FOLDER = Path(__file__).parent
 DEFAULT = "english"
+VIEWS = {"english": 6}
+"""In how many views ``Recognizer`` reads with one if nothing is said; docs/WEIGHTS.md has why."""
 
 
 def names() -> list[str]:

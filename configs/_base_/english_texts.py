@@ -1,7 +1,7 @@
 """What the images say that the recognisers of English words learn from."""
 
 texts = dict(
-    words=("common", "english"),
+    words=("common", "english", "rare"),
     kinds=dict(
         word=0.70,
         random=0.10,
