@@ -40,12 +40,13 @@ PUBLISHED = {  # MMOCR 1.0.1, configs/textrecog/*/README.md; trained on 9 to 16 
 }
 
 
-def load(folder: Path) -> tuple[list[str], list[str]]:
-    """Returns the image files and labels of a set's testing split."""
-    path = folder / "annotations-testing.txt"
-    path = path if path.exists() else folder / "annotations.txt"
+def load(folder: Path, split: str) -> tuple[list[str], list[str]]:
+    """Returns the image files and labels of a set's split."""
+    path = folder / f"annotations-{split}.txt"
+    if split == "testing" and not path.exists():
+        path = folder / "annotations.txt"
     if not path.exists():
-        raise SystemExit(f"{folder}: has neither annotations-testing.txt nor annotations.txt")
+        raise SystemExit(f"{path}: there is no such file")
     lines = [line for line in read(path) if line.label is not None]
     return [str(folder / line.path) for line in lines], [line.label for line in lines]
 
@@ -98,6 +99,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of sets")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
+    parser.add_argument(
+        "--split",
+        choices=["testing", "training", "validation"],
+        default="testing",
+        help="others to choose settings by; their figures are those of SET-SPLIT (testing)",
+    )
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument(
         "--vertical",
@@ -124,8 +131,11 @@ def main() -> None:
         name += f"_views{args.views}" if args.views > 1 else ""
         openers[name] = lambda file=file: model_reader(file, args.vertical, args.views)
     drawn = tempfile.TemporaryDirectory()
+    behind = "" if args.split == "testing" else f"-{args.split}"
     sets = {
-        name: draw_set(Path(drawn.name)) if name == "printed" else load(Path(args.data) / name)
+        name + behind: draw_set(Path(drawn.name))
+        if name == "printed"
+        else load(Path(args.data) / name, args.split)
         for name in args.sets
     }
     found: dict[str, dict[str, dict[str, float]]] = {}
@@ -147,7 +157,7 @@ def main() -> None:
             worst += zip(files, map(comparable, labels), map(comparable, texts), strict=True)
         if args.worst:
             draw_worst([one for one in worst if one[1]], Path(args.worst) / f"{reader}.png")
-    print(table(found, args.sets))
+    print(table(found, list(sets)))
     out = Path(args.out)
     before = json.loads(out.read_text()) if out.exists() else {}
     kept = before.get("measured", {}) if before.get("limit") == args.limit else {}

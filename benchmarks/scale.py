@@ -68,7 +68,7 @@ def _resident(pid: str = "self") -> float:
     return sum(kib) / 1024
 
 
-def _dataset(kind: str, path: str) -> Any:
+def _dataset(kind: str, path: str, check: str) -> Any:
     """Builds the data set as a config does."""
     from mmengine.registry import init_default_scope
     from mmocr.registry import DATASETS
@@ -92,14 +92,14 @@ def _dataset(kind: str, path: str) -> Any:
     else:
         cfg |= {
             "type": "AOCRDataset" if kind == "annotations" else "AOCRRecordDataset",
-            "check_images": "exists",
+            "check_images": check,
             "dictionary": {"type": "AOCRDictionary", "charset": "ascii"},
             "max_label_length": 30,
         }
     return DATASETS.build(cfg)
 
 
-def measure(kind: str, path: str, batches: int) -> dict[str, float]:
+def measure(kind: str, path: str, batches: int, check: str) -> dict[str, float]:
     """Builds, shuffles and reads one data set in this process."""
     from mmengine.dataset import pseudo_collate
     from torch.utils.data import DataLoader
@@ -109,7 +109,7 @@ def measure(kind: str, path: str, batches: int) -> dict[str, float]:
 
     before = _resident()
     start = time.perf_counter()
-    dataset = _dataset(kind, path)
+    dataset = _dataset(kind, path, check)
     found: dict[str, float] = {"samples": len(dataset), "start": time.perf_counter() - start}
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found["mib"] = _resident() - before
@@ -149,11 +149,17 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--batches", type=int, default=500, help="of 64 images, read by workers")
+    parser.add_argument(
+        "--check-images",
+        choices=["exists", "header"],
+        default="exists",
+        help="how closely images are looked at before; batches by width need their headers",
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / "scale.json")
     parser.add_argument("--measure", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps(measure(*args.measure, args.batches)))
+        print(json.dumps(measure(*args.measure, args.batches, args.check_images)))
         return
     rows = []
     for count in args.counts:
@@ -161,11 +167,11 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = write(Path(folder), kind, count)
                 command = [sys.executable, __file__, "--measure", kind, str(path)]
-                command += ["--batches", str(args.batches)]
+                command += ["--batches", str(args.batches), "--check-images", args.check_images]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{kind}, {count}: {done.stderr[-2000:]}")
-            rows.append({"kind": kind, **json.loads(done.stdout.splitlines()[-1])})
+            rows.append({"kind": kind, "check": args.check_images, **json.loads(done.stdout.splitlines()[-1])})
             print(table(rows[-1:], head=len(rows) == 1), flush=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
