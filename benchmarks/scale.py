@@ -171,7 +171,8 @@ def main() -> None:
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{kind}, {count}: {done.stderr[-2000:]}")
-            rows.append({"kind": kind, "check": args.check_images, **json.loads(done.stdout.splitlines()[-1])})
+            figures = json.loads(done.stdout.splitlines()[-1])
+            rows.append({"kind": kind, "check_images": args.check_images, **figures})
             print(table(rows[-1:], head=len(rows) == 1), flush=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

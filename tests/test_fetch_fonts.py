@@ -69,6 +69,20 @@ def test_fonts_and_licences_are_taken(programs, tmp_path):
     assert {file.family for file in found.files} == {"One", "Two"}
 
 
+def test_words_and_their_licences_are_taken(programs, tmp_path):
+    lists = tmp_path / "deb/usr/share/dict"
+    lists.mkdir()
+    (lists / "some").write_text("Aachen\na\ncan't\nzebra\nabbey\n")
+    (lists / "words").symlink_to("some")
+    said = []
+    target = tmp_path / "out/words/rare.txt"
+    (row,) = fetching.fetch_words("fonts-one", target, said.append)
+    assert row == ("fonts-one", "1.2-3", "GPL-3+, OFL-1.1", 3)
+    assert target.read_text() == "Aachen\nabbey\nzebra\n"
+    assert target.with_suffix(".copyright").is_file()
+    assert fetching.fetch_words("fonts-gone", target, said.append) == []
+
+
 def test_one_package_that_npm_lacks_does_not_lose_the_others(programs, tmp_path):
     said = []
     rows = fetching.fetch_npm(["two", "gone"], tmp_path / "out", said.append)
