@@ -68,7 +68,7 @@ def measure(texts: list[str], labels: list[str]) -> dict[str, float]:
     }
 
 
-def model_reader(file: str, vertical: bool, views: int) -> Reader:
+def model_reader(file: str, vertical: bool, views: int | None) -> Reader:
     """Returns what reads with one of our models."""
     from aocr_plugin import Recognizer
 
@@ -114,8 +114,8 @@ def main() -> None:
     parser.add_argument(
         "--views",
         type=int,
-        default=1,
-        help="in how many views our models read, as NAME_viewsN (1)",
+        help="in how many views our models read, as NAME_viewsN; default: one of a file, of a "
+        "recogniser given by its name (english) as many as it is meant for",
     )
     parser.add_argument("--peers", nargs="*", default=[], choices=READERS)
     parser.add_argument("--worst", metavar="DIR", help="draw the worst errors of each")
@@ -128,7 +128,7 @@ def main() -> None:
         if not file:
             raise SystemExit(f"--model {entry}: give NAME=FILE")
         name += "_vertical" if args.vertical else ""
-        name += f"_views{args.views}" if args.views > 1 else ""
+        name += f"_views{args.views}" if args.views else ""
         openers[name] = lambda file=file: model_reader(file, args.vertical, args.views)
     drawn = tempfile.TemporaryDirectory()
     behind = "" if args.split == "testing" else f"-{args.split}"

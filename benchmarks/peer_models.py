@@ -210,9 +210,9 @@ def read(job: Job) -> Figures:
         if name in READERS:
             reader, found = READERS[name](), {"file_mb": model_size(name) / 1e6}
         else:
-            from aocr_plugin import Recognizer
+            from aocr_plugin import Recognizer, weights
 
-            reader, file = Recognizer(job["model"]), Path(job["model"])
+            reader, file = Recognizer(job["model"]), Path(weights.resolve(job["model"], None))
             parts = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
             found = {"file_mb": sum(part.stat().st_size for part in parts) / 1e6}
         seconds = timed(reader, [[file] for file in files[: job["warm_up"] + job["single"]]])

@@ -11,7 +11,7 @@ Four kinds of figures, each of all who have them:
   of 32 x 86 and 32 x 128; the original is a checkout of its TensorFlow 2 port (``--original``) and
   an interpreter with tensorflow-cpu 2.15.1 (``--original-python``);
 - ``read``: image files of a folder, one a call and all at once, by the models given with
-  ``--model``, the original (``aocr test``, where its weights are given), Tesseract, RapidOCR's
+  ``--model`` (files, or a recogniser that comes along by its name), the original (``aocr test``, where its weights are given), Tesseract, RapidOCR's
   recognisers and ddddocr. Tesseract's milliseconds include the start of its program, as it is used.
 
 Every figure comes from a process of its own on the same cores, after a warm-up; every other round
@@ -37,6 +37,10 @@ from peer_tables import write
 from readers import READERS
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from aocr_plugin import weights  # noqa: E402
+
 SIZES = ("steps", "single", "warm_up")
 """Flags that say how long a figure is measured."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -75,7 +79,7 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     for name, file in args.models.items():
         if not file:
             parser.error(f"--model {name}: give NAME=FILE")
-        if not Path(file).is_file():
+        if not Path(file).is_file() and file not in weights.names():
             parser.error(f"--model {name}={file}: no such file")
     unknown = sorted(set(args.only or ()) - set(candidates(args)))
     if unknown:
