@@ -11,8 +11,9 @@ Four kinds of figures, each of all who have them:
   of 32 x 86 and 32 x 128; the original is a checkout of its TensorFlow 2 port (``--original``) and
   an interpreter with tensorflow-cpu 2.15.1 (``--original-python``);
 - ``read``: image files of a folder, one a call and all at once, by the models given with
-  ``--model`` (files, or a recogniser that comes along by its name), the original (``aocr test``, where its weights are given), Tesseract, RapidOCR's
-  recognisers and ddddocr. Tesseract's milliseconds include the start of its program, as it is used.
+  ``--model`` (files, or a recogniser that comes along by its name), the original (``aocr test``,
+  where its weights are given), Tesseract, RapidOCR's recognisers and ddddocr. Tesseract's
+  milliseconds include the start of its program, as it is used.
 
 Every figure comes from a process of its own on the same cores, after a warm-up; every other round
 goes backwards, and Ctrl-C keeps the rounds that are whole. Standing are medians over the rounds,
