@@ -66,6 +66,7 @@ class Reader:
             runtime=settings.runtime,
             precision=settings.precision,
             threads=threads if exported else None,
+            views=1,  # attention is told of the image as it was sent
         )
         engine: Any = self.recognizer.engine
         if settings.strict and hasattr(engine, "model"):
