@@ -98,7 +98,7 @@ def read_record_samples(
 
     with ThreadPoolExecutor(threads) as pool:
         for batch in _batches(source, report):
-            # a header is read in less time than a thread is told to
+            # to hand a header to a thread would take longer than to read it
             sizes = pool.map(size_of, batch) if check_images == "decode" else map(size_of, batch)
             for (number, features), size in zip(batch, sizes, strict=True):
                 if isinstance(size, ImageError):

@@ -20,6 +20,7 @@ import re
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,9 +29,11 @@ sys.path.insert(0, str(ROOT))
 from printed import draw_set  # noqa: E402
 from readers import READERS, Reader  # noqa: E402
 
+from aocr_plugin import weights  # noqa: E402
 from aocr_plugin.annotations import read  # noqa: E402
 from aocr_plugin.evaluation.text_match import one_minus_ned  # noqa: E402
 
+RESULTS = ROOT / "benchmarks" / "results"
 SETS = ("iiit5k", "svt", "svtp", "cute80", "icdar15")
 PUBLISHED = {  # MMOCR 1.0.1, configs/textrecog/*/README.md; trained on 9 to 16 million images
     "MMOCR CRNN": (0.8053, 0.7991, 0.6093, 0.5694, 0.5571),
@@ -68,7 +71,7 @@ def measure(texts: list[str], labels: list[str]) -> dict[str, float]:
     }
 
 
-def model_reader(file: str, vertical: bool, views: int | None) -> Reader:
+def model_reader(file: str, vertical: bool, views: int) -> Reader:
     """Returns what reads with one of our models."""
     from aocr_plugin import Recognizer
 
@@ -114,13 +117,13 @@ def main() -> None:
     parser.add_argument(
         "--views",
         type=int,
-        help="in how many views our models read, as NAME_viewsN; default: one of a file, of a "
-        "recogniser given by its name (english) as many as it is meant for",
+        help="in how many views our models read, as NAME_viewsN; default: 1 of a file, of a "
+        "recogniser that comes along (NAME=english) as many as it is meant for",
     )
     parser.add_argument("--peers", nargs="*", default=[], choices=READERS)
     parser.add_argument("--worst", metavar="DIR", help="draw the worst errors of each")
     parser.add_argument("--limit", type=int, help="images of each set, for a quick look")
-    parser.add_argument("--out", default=str(ROOT / "benchmarks" / "results" / "accuracy.json"))
+    parser.add_argument("--out", help="accuracy.json; of other splits accuracy_SPLIT.json")
     args = parser.parse_args()
     openers = {name: READERS[name] for name in args.peers}
     for entry in args.model:
@@ -128,8 +131,9 @@ def main() -> None:
         if not file:
             raise SystemExit(f"--model {entry}: give NAME=FILE")
         name += "_vertical" if args.vertical else ""
-        name += f"_views{args.views}" if args.views else ""
-        openers[name] = lambda file=file: model_reader(file, args.vertical, args.views)
+        views = args.views or weights.views(file)
+        name += f"_views{views}" if views > 1 else ""
+        openers[name] = partial(model_reader, file, args.vertical, views)
     drawn = tempfile.TemporaryDirectory()
     behind = "" if args.split == "testing" else f"-{args.split}"
     sets = {
@@ -158,7 +162,7 @@ def main() -> None:
         if args.worst:
             draw_worst([one for one in worst if one[1]], Path(args.worst) / f"{reader}.png")
     print(table(found, list(sets)))
-    out = Path(args.out)
+    out = Path(args.out or RESULTS / f"accuracy{behind.replace('-', '_')}.json")
     before = json.loads(out.read_text()) if out.exists() else {}
     kept = before.get("measured", {}) if before.get("limit") == args.limit else {}
     measured = {

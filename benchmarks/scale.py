@@ -155,7 +155,7 @@ def main() -> None:
         default="exists",
         help="how closely images are looked at before; batches by width need their headers",
     )
-    parser.add_argument("--out", type=Path, default=RESULTS / "scale.json")
+    parser.add_argument("--out", type=Path, help="scale.json, or with headers scale_header.json")
     parser.add_argument("--measure", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -174,7 +174,8 @@ def main() -> None:
             figures = json.loads(done.stdout.splitlines()[-1])
             rows.append({"kind": kind, "check_images": args.check_images, **figures})
             print(table(rows[-1:], head=len(rows) == 1), flush=True)
-    args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    name = "scale.json" if args.check_images == "exists" else "scale_header.json"
+    (args.out or RESULTS / name).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def table(rows: list[dict[str, Any]], head: bool) -> str:

@@ -145,7 +145,7 @@ def test_goes_on_and_refuses_another_source_model_or_setting(model, tmp_path, ca
     turned = here(capsys, *words, "--char-scores", "--vertical", code=2)
     assert "another setting: vertical (False, now True)" in turned
     looked = here(capsys, *words, "--char-scores", "--views", 3, code=2)
-    assert "another setting: views (False, now 3)" in looked
+    assert "another setting: views (1, now 3)" in looked
     other = tmp_path / "other.onnx"
     other.write_bytes(Path(model).read_bytes() + b"\0")
     refused = here(capsys, *words[:2], "--model", other, *words[4:], "--char-scores", code=2)

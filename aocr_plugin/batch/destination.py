@@ -90,7 +90,11 @@ def _compare(dest: str, place: str, text: bytes, wanted: Manifest) -> None:
 
 def _difference(key: str, there: Any, here: Any) -> str:
     if key == "settings":
-        pairs = {name: (there.get(name, False), here.get(name, False)) for name in there | here}
+        unsaid = {"views": 1}
+        pairs = {
+            name: tuple(one.get(name, unsaid.get(name, False)) for one in (there, here))
+            for name in there | here
+        }
         listed = [f"{name} ({old}, now {new})" for name, (old, new) in pairs.items() if old != new]
         return f"setting: {', '.join(listed).replace('_', '-')}"
     short = 12 if key in ("state", "model") else None

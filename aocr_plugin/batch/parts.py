@@ -8,7 +8,8 @@ from typing import Any
 from aocr_plugin.plain_json import without_nan
 
 FORMATS = ("parquet", "jsonl")
-COLUMNS = ("row", "source", "number", "text", "score", "label", "error", "char_scores", "turn")
+_ALWAYS = ("row", "source", "number", "text", "score", "label", "error")
+COLUMNS = (*_ALWAYS, "char_scores", "turn", "view")
 _NAME = re.compile(r"part-(\d+)-of-(\d+)\.(\w+)")
 
 
@@ -27,7 +28,7 @@ def encode(rows: list[dict[str, Any]], form: str) -> bytes:
     """Returns a partition as a file.
 
     Args:
-        rows: with :data:`COLUMNS`, of which the last two may be missing in all.
+        rows: with :data:`COLUMNS`, of which the last three may be missing in all.
         form: one of :data:`FORMATS`.
     """
     rows = [_clean(row) for row in rows]
@@ -37,7 +38,9 @@ def encode(rows: list[dict[str, Any]], form: str) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
-    kinds: dict[str, Any] = dict.fromkeys(("source", "text", "label", "error"), pyarrow.string())
+    kinds: dict[str, Any] = dict.fromkeys(
+        ("source", "text", "label", "error", "view"), pyarrow.string()
+    )
     kinds |= dict.fromkeys(("row", "number", "turn"), pyarrow.int64())
     kinds |= {"score": pyarrow.float64(), "char_scores": pyarrow.list_(pyarrow.float64())}
     schema = pyarrow.schema([(column, kinds[column]) for column in COLUMNS if column in rows[0]])

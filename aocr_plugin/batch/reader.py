@@ -197,4 +197,6 @@ class PartitionReader:
             entry["char_scores"] = [float(s) for s in prediction.char_scores] if read else None
         if self.task.options.get("vertical"):
             entry["turn"] = prediction.turn if read else None
+        if self.task.options.get("views"):
+            entry["view"] = prediction.view if read else None
         return entry

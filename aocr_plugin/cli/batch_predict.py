@@ -105,7 +105,7 @@ def predict(args: argparse.Namespace) -> int:
     )
     options = {"runtime": args.runtime, "precision": args.precision, "score": args.score}
     options |= {"vertical": True} if args.vertical else {}
-    views = args.views or weights.VIEWS.get(args.model, 1)
+    views = args.views or weights.views(args.model)
     options |= {"views": views} if views > 1 else {}
     wanted = manifest.Manifest(
         source=given,

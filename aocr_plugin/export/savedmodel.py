@@ -15,7 +15,7 @@ from aocr_plugin.inference.recognizer import Recognizer
 
 def _recognizer(checkpoint: str | Path, report: Callable[[str], None]) -> Recognizer:
     """Returns what the export is compared with: greedy, and all steps of it."""
-    recognizer = Recognizer(checkpoint, device="cpu")
+    recognizer = Recognizer(checkpoint, device="cpu", runtime="pytorch", views=1)
     search: Any = getattr(recognizer.model.decoder, "search", None)
     if search is not None and search.width and not search.settings.constrained:
         report(f"the checkpoint reads by a beam of {search.width}; the export decodes greedily")

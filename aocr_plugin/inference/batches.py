@@ -1,5 +1,6 @@
 """Reads many images: decoded, sorted by width, in batches, in their order; again where asked."""
 
+import contextlib
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator
@@ -57,36 +58,28 @@ def read_all(
         part = images[start : start + window]
         sources = [_source(image) for image in part]
         names = [source or f"image {start + k}" for k, source in enumerate(sources)]
-        pixels: dict[int, NDArray[Any]] = {}
+        loaded: dict[int, bytes | NDArray[Any]] = {}
         failed: dict[int, Prediction] = {}
         ready: list[_Ready] = []
         for k, image in enumerate(part):
             try:
-                loaded = load_bytes(image, names[k])
-                if not vertical and views == 1:
-                    ready.append(_Ready(k, engine.prepare(loaded, names[k])))
-                    continue
-                pixels[k] = engine.decode(loaded, names[k])
-                for turn in turns(*pixels[k].shape[:2]) if vertical else (0,):
-                    turned = np.ascontiguousarray(np.rot90(pixels[k], turn // 90))
-                    ready.append(_Ready(k, engine.prepare(turned, names[k]), turn))
+                data = load_bytes(image, names[k])
+                ready += _prepared(engine, data, k, names[k], vertical)
             except ImageError as error:
                 if errors == "raise":
                     raise
                 failed[k] = Prediction("", 0.0, [], sources[k], str(error))
-        found = {
-            k: most_certain(readings)
-            for k, readings in _readings(engine, ready, sources, batch_size).items()
-        }
+            else:
+                if views > 1:
+                    loaded[k] = data
+        readings = _readings(engine, ready, sources, batch_size)
+        found = {k: most_certain(several) for k, several in readings.items()}
         again: list[_Ready] = []
-        for k, first in found.items() if views > 1 else ():
-            if first.score < SURE:
-                upright = np.ascontiguousarray(np.rot90(pixels[k], first.turn // 90))
-                for view in list(VIEWS)[: views - 1]:
-                    prepared = engine.prepare(VIEWS[view](upright), names[k])
-                    again.append(_Ready(k, prepared, first.turn, view))
-        for k, readings in _readings(engine, again, sources, batch_size).items():
-            found[k] = most_probable([found[k], *readings])
+        for k, data in loaded.items():
+            if found[k].score < SURE:
+                again += _seen_otherwise(engine, data, k, names[k], found[k].turn, views)
+        for k, several in _readings(engine, again, sources, batch_size).items():
+            found[k] = most_probable([found[k], *several])
         for k in range(len(part)):
             yield failed[k] if k in failed else found[k]
 
@@ -98,6 +91,39 @@ class _Ready(NamedTuple):
     prepared: Any
     turn: int = 0
     view: str = ""
+
+
+def _prepared(
+    engine: Engine, data: bytes | NDArray[Any], place: int, name: str, vertical: bool
+) -> list[_Ready]:
+    """Returns what is read of an image first.
+
+    Raises:
+        ImageError: no whole image, or one that the model's pipeline refuses.
+    """
+    if not vertical:
+        return [_Ready(place, engine.prepare(data, name))]
+    pixels = engine.decode(data, name)
+    return [
+        _Ready(place, engine.prepare(_rotated(pixels, turn), name), turn)
+        for turn in turns(*pixels.shape[:2])
+    ]
+
+
+def _seen_otherwise(
+    engine: Engine, data: bytes | NDArray[Any], place: int, name: str, turn: int, views: int
+) -> list[_Ready]:
+    """Returns an image's further views; one that the model's pipeline refuses is left out."""
+    pixels = _rotated(engine.decode(data, name), turn)
+    ready = []
+    for view in list(VIEWS)[: views - 1]:
+        with contextlib.suppress(ImageError):
+            ready.append(_Ready(place, engine.prepare(VIEWS[view](pixels), name), turn, view))
+    return ready
+
+
+def _rotated(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
+    return np.ascontiguousarray(np.rot90(pixels, turn // 90))
 
 
 def _readings(

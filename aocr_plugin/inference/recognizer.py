@@ -59,17 +59,19 @@ class Recognizer:
             the left and to the right; the reading whose characters have the best mean score
             counts. One at least 3 times taller is read turned alone, so a tight crop of a single I
             or 1 is not for this. A model that was trained on vertical images does without.
-        views: readings that an image may take, 1 to 6: one whose first reading scores below 0.9 is
-            read again framed, wider, narrower, lower and wider still, as far as the number goes,
-            and the best score counts. None is 1 of a file, and what
-            :data:`aocr_plugin.weights.VIEWS` says of a recogniser that comes with the package. An
-            image that is hard for all views gets the score of the luckiest, so scores mean a
-            little less than with one view.
+        views: 1 to 6. An image whose first reading (with ``vertical`` the best of them) has a score
+            below 0.9 is read again framed, wider, narrower, lower and wider still, as far as the
+            number goes, and the reading with the best score counts, with its own ``nbest``,
+            ``char_scores`` and ``attention``. None is 1 for a file, and for a recogniser that
+            comes with the package what :func:`aocr_plugin.weights.views` says. A score is then
+            that of the luckiest view, so it means a little less. With ``score="geometric"`` fewer
+            images are below 0.9. Where a model's images are all of one size, most views bring
+            little.
 
     Raises:
         CheckpointError: the file cannot be used.
         ConfigError: there is no such device, runtime, precision or compiler, or a setting for
-            texts is out of range, cannot be satisfied by any text, or not by this model.
+            texts or views is out of range, cannot be satisfied by any text, or not by this model.
     """
 
     def __init__(
@@ -94,10 +96,9 @@ class Recognizer:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        views = weights.VIEWS.get(str(model), 1) if views is None else views
-        if not 1 <= views <= MOST:
+        self.views = weights.views(model) if views is None else views
+        if self.views not in range(1, MOST + 1):
             raise ConfigError(f"views is {views}; an image is read in 1 to {MOST} views")
-        self.views = views
         self.batch_size = batch_size
         self.vertical = vertical
         search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
@@ -169,15 +170,17 @@ class Recognizer:
 
     @overload
     def __call__(  # type: ignore[overload-overlap]
-        self, images: ImageLike, *, errors: str = "raise"
+        self, images: ImageLike, *, errors: str = "raise", views: int | None = None
     ) -> Prediction: ...
 
     @overload
     def __call__(
-        self, images: Sequence[ImageLike], *, errors: str = "raise"
+        self, images: Sequence[ImageLike], *, errors: str = "raise", views: int | None = None
     ) -> list[Prediction]: ...
 
-    def __call__(self, images: Any, *, errors: str = "raise") -> Prediction | list[Prediction]:
+    def __call__(
+        self, images: Any, *, errors: str = "raise", views: int | None = None
+    ) -> Prediction | list[Prediction]:
         """Reads one image or many.
 
         Args:
@@ -185,6 +188,7 @@ class Recognizer:
                 image, or a sequence of these.
             errors: "raise" stops at an image that cannot be read, "return" gives it a
                 :class:`Prediction` with ``error`` set and goes on.
+            views: of this call; None is the recogniser's.
 
         Returns:
             A prediction for a single image, a list in the same order for a sequence.
@@ -195,7 +199,7 @@ class Recognizer:
         if errors not in ("raise", "return"):
             raise ValueError(f"errors is '{errors}'; it must be 'raise' or 'return'")
         how: dict[str, Any] = {"batch_size": self.batch_size, "vertical": self.vertical}
-        how |= {"views": self.views, "errors": errors}
+        how |= {"views": self.views if views is None else views, "errors": errors}
         if isinstance(images, SINGLE):
             return next(read_all(self.engine, [images], **how))  # type: ignore[list-item]
         return list(read_all(self.engine, list(images), **how))

@@ -13,7 +13,7 @@ Pixels = NDArray[Any]
 View = Callable[[Pixels], Pixels]
 
 SURE = 0.9
-"""A first reading of at least this score stands."""
+"""A first reading of at least this score stands, whatever kind of score it is."""
 
 
 def _framed(pixels: Pixels, share: float) -> Pixels:
@@ -52,5 +52,9 @@ MOST = 1 + len(VIEWS)
 
 
 def most_probable(readings: Sequence[Prediction]) -> Prediction:
-    """Returns the reading with the best score; of equal ones the first."""
-    return max(readings, key=lambda one: one.score)
+    """Returns the reading with the best score; of equal ones the first; one without text last.
+
+    Views show the same text, so that its whole probability may choose, which for turned images
+    would favour the shorter one (:func:`aocr_plugin.inference.turning.most_certain`).
+    """
+    return max(readings, key=lambda one: (bool(one.text), one.score))

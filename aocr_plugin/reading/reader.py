@@ -140,7 +140,8 @@ class Reader:
         scores = {}
         for turn in (90, 270):  # the left first: vertical text that stands upright lies so too
             upright, lying = _turned(page, polygons, turn)
-            read = self.recognizer([crop(upright, quad, self.margin) for quad in lying])
+            crops = [crop(upright, quad, self.margin) for quad in lying]
+            read = self.recognizer(crops, views=1)  # more would flatter the wrong side
             scores[turn] = sum(one.score for one in read if one.text)
         return max(scores, key=lambda turn: scores[turn])
 

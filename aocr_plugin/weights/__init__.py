@@ -12,7 +12,7 @@ from aocr_plugin.errors import CheckpointError
 FOLDER = Path(__file__).parent
 DEFAULT = "english"
 VIEWS = {"english": 6}
-"""In how many views ``Recognizer`` reads with one if nothing is said; docs/WEIGHTS.md has why."""
+"""In how many views each is best read; docs/WEIGHTS.md has what they bring and cost."""
 
 
 def names() -> list[str]:
@@ -46,3 +46,15 @@ def resolve(
     if runtime is None and ((device or "cpu") != "cpu" or find_spec("onnxruntime") is None):
         runtime = "pytorch"
     return FOLDER / f"{path.name}{'.pth' if runtime == 'pytorch' else '.onnx'}"
+
+
+def views(model: str | Path) -> int:
+    """Returns in how many views a model is read if nothing is said.
+
+    Args:
+        model: as of :func:`resolve`.
+
+    Raises:
+        CheckpointError: as of :func:`resolve`.
+    """
+    return 1 if resolve(model) == model else VIEWS.get(str(model), 1)

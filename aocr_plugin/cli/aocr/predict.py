@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     from aocr_plugin.inference.recognizer import Recognizer
 
-    recognizer = Recognizer(checkpoint)
+    recognizer = Recognizer(checkpoint, views=1)
     log = EventLog(args.log_path, echo=False)
     failures: list[str] = []
     for batch in as_they_come(_names(args), _AT_ONCE):
