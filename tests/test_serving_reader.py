@@ -89,3 +89,7 @@ def test_strict_is_the_product_over_all_steps(checkpoint):
     read = offline(png("OX"))
     assert found.text == read.text
     assert found.probability == pytest.approx(read.aocr_probability, rel=1e-4)
+
+
+def test_the_recogniser_that_comes_along_is_served_in_one_view():
+    assert Reader(Settings("english"), 1).recognizer.views == 1
