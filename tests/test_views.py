@@ -161,6 +161,8 @@ def test_a_name_has_its_own_number_and_a_file_one(tmp_path, monkeypatch):
     for number in (0, 7):
         with pytest.raises(ConfigError, match=f"views is {number}; an image is read in 1 to 6"):
             Recognizer(ENGLISH, views=number)
+        with pytest.raises(ConfigError, match=f"views is {number}; an image is read in 1 to 6"):
+            Recognizer(ENGLISH)([], views=number)
     parser = argparse.ArgumentParser()
     add_views_flag(parser)
     assert parser.parse_args(["--views", str(views.MOST)]).views == views.MOST

@@ -96,9 +96,7 @@ class Recognizer:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        self.views = weights.views(model) if views is None else views
-        if self.views not in range(1, MOST + 1):
-            raise ConfigError(f"views is {views}; an image is read in 1 to {MOST} views")
+        self.views = _checked(weights.views(model) if views is None else views)
         self.batch_size = batch_size
         self.vertical = vertical
         search: dict[str, Any] = {"beam_width": beam, "nbest": nbest}
@@ -195,11 +193,23 @@ class Recognizer:
 
         Raises:
             ImageError: an image cannot be read and ``errors`` is "raise".
+            ConfigError: there are not so many views.
         """
         if errors not in ("raise", "return"):
             raise ValueError(f"errors is '{errors}'; it must be 'raise' or 'return'")
         how: dict[str, Any] = {"batch_size": self.batch_size, "vertical": self.vertical}
-        how |= {"views": self.views if views is None else views, "errors": errors}
+        how |= {"views": self.views if views is None else _checked(views), "errors": errors}
         if isinstance(images, SINGLE):
             return next(read_all(self.engine, [images], **how))  # type: ignore[list-item]
         return list(read_all(self.engine, list(images), **how))
+
+
+def _checked(views: int) -> int:
+    """Returns a number of views.
+
+    Raises:
+        ConfigError: there are not so many.
+    """
+    if views not in range(1, MOST + 1):
+        raise ConfigError(f"views is {views}; an image is read in 1 to {MOST} views")
+    return views
