@@ -26,7 +26,7 @@ class Bars(Recognizer):
     def __init__(self):
         pass
 
-    def __call__(self, images, *, errors="raise"):
+    def __call__(self, images, *, errors="raise", views=None):
         return [self.one(image) for image in images]
 
     def one(self, image):
