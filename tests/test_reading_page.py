@@ -27,7 +27,7 @@ class Stub(Recognizer):
     def __init__(self):
         self.crops = []
 
-    def __call__(self, images, *, errors="raise"):
+    def __call__(self, images, *, errors="raise", views=None):
         self.crops = list(images)
         return [Prediction(f"{image.mean():.0f}", 0.5, []) for image in images]
 
