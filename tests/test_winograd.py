@@ -8,12 +8,12 @@ from aocr_plugin.models.winograd import LearningConv2d
 CHANNELS_LAST = torch.channels_last
 
 
-def pair(c, k, **options):
+def pair(c, k, side=3, padding=1, **options):
     """A layer of each kind with the same weights, in training, channels last."""
     torch.manual_seed(0)
-    ours = LearningConv2d(c, k, 3, padding=1, bias=False, **options)
-    ours.to(memory_format=CHANNELS_LAST)
-    plain = nn.Conv2d(c, k, 3, padding=1, bias=False, **options).to(memory_format=CHANNELS_LAST)
+    options = {"padding": padding, "bias": False, **options}
+    ours = LearningConv2d(c, k, side, **options).to(memory_format=CHANNELS_LAST)
+    plain = nn.Conv2d(c, k, side, **options).to(memory_format=CHANNELS_LAST)
     plain.load_state_dict(ours.state_dict())
     return ours.train(), plain.train()
 
@@ -28,14 +28,25 @@ def learnt(layer, images):
 
 
 # whole tiles; cut ones at the right, below and at both; smaller than one
-@pytest.mark.parametrize("size", [(8, 24), (4, 21), (2, 8), (7, 22), (1, 1), (3, 2)])
-def test_output_and_gradients_are_a_convolutions(size):
-    ours, plain = pair(128, 80)
+@pytest.mark.parametrize("size", [(8, 24), (4, 21), (3, 8), (7, 22), (3, 3), (3, 4)])
+@pytest.mark.parametrize(("side", "padding"), [(3, 1), (3, 0), (2, 0), (2, 1)])
+@pytest.mark.parametrize("k", [80, 1024])  # learnt by products: the weights alone, and all
+def test_output_and_gradients_are_a_convolutions(size, side, padding, k):
+    ours, plain = pair(128, k, side, padding)
+    assert ours._learns_faster(torch.empty(1, 128, *size).to(memory_format=CHANNELS_LAST))
     images = torch.randn(3, 128, *size).contiguous(memory_format=CHANNELS_LAST)
     exact = learnt(plain.double(), images.double())
     for found, right in zip(learnt(ours, images), exact, strict=True):
         assert found.dtype == torch.float32 and found.shape == right.shape
         assert (found - right).abs().max() < 3e-5 * right.abs().max()
+
+
+def test_an_image_smaller_than_the_kernel():
+    ours, plain = pair(128, 8)
+    for height, width in ((1, 1), (2, 1)):
+        images = torch.randn(2, 128, height, width).contiguous(memory_format=CHANNELS_LAST)
+        for found, right in zip(learnt(ours, images), learnt(plain, images), strict=True):
+            torch.testing.assert_close(found, right, atol=1e-4, rtol=1e-4)
 
 
 def test_where_it_takes_over(monkeypatch):
@@ -57,14 +68,18 @@ def test_where_it_takes_over(monkeypatch):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not takes(ours, images)
     assert not takes(ours.eval(), images)
-    few, _ = pair(64, 8)
-    assert not takes(few, images[:, :64].contiguous(memory_format=CHANNELS_LAST))
+    few, _ = pair(32, 8)
+    assert not takes(few, images[:, :32].contiguous(memory_format=CHANNELS_LAST))
     grouped, _ = pair(128, 8, groups=2)
     assert not takes(grouped, images)
-    for option in ({"stride": 2}, {"padding": 0}, {"kernel_size": 5}, {"bias": True}):
+    for option in ({"stride": 2}, {"padding": 2}, {"kernel_size": 5}, {"bias": True}):
         settings = {"kernel_size": 3, "padding": 1, "bias": False} | option
         layer = LearningConv2d(128, 8, **settings).to(memory_format=CHANNELS_LAST).train()
         assert not takes(layer, images)
+    unpadded = LearningConv2d(128, 8, 3, bias=False).to(memory_format=CHANNELS_LAST).train()
+    assert takes(unpadded, images)
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):  # PyTorch's own words
+        unpadded(images[:, :, :2].contiguous(memory_format=CHANNELS_LAST))
 
 
 def test_reading_is_pytorchs_to_the_last_digit():
@@ -74,8 +89,9 @@ def test_reading_is_pytorchs_to_the_last_digit():
         assert torch.equal(ours.eval()(images), plain.eval()(images))
 
 
-def test_a_frozen_layer_passes_gradients_on():
-    ours, plain = pair(128, 80)
+@pytest.mark.parametrize("k", [80, 1024])
+def test_a_frozen_layer_passes_gradients_on(k):
+    ours, plain = pair(128, k)
     ours.weight.requires_grad_(False)
     images = torch.randn(2, 128, 4, 9).contiguous(memory_format=CHANNELS_LAST)
     _, found, none = learnt(ours, images)

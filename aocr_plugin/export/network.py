@@ -7,12 +7,10 @@ L steps, V symbols.
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from aocr_plugin.errors import ConfigError
-from aocr_plugin.models.backbones.sliding_cnn import POOLS
 from aocr_plugin.models.decoders import loops
 from aocr_plugin.models.decoders.attention_decoder import AttentionDecoder
 from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput, columns
@@ -67,14 +65,7 @@ class FixedStepNetwork(BaseModule):
             encoded = self.model.encoder(feat, None) if self.model.with_encoder else None
             return feat, encoded, None
         valid = (images[:, :1, :1] > self.darkest).to(images.dtype)  # [N, 1, 1, W]
-        x = images * valid
-        blocks = self.model.backbone.blocks
-        for block, pool in zip(blocks, POOLS, strict=True):
-            x = block(x) * valid
-            if pool is not None:
-                x = F.max_pool2d(x, pool, ceil_mode=True)
-                if pool[1] == 2:
-                    valid = F.max_pool2d(valid, (1, 2), ceil_mode=True)
+        x, valid = self.model.backbone.masked(images, valid)
         valid = valid[:, 0, 0]
         return x, self.masked_encoder(x, valid), valid < 0.5
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from aocr_plugin.models.backbones.sliding_cnn import POOLS
-
 State = tuple[Any, ...]
 
 
@@ -48,7 +46,7 @@ class Network:
     def features(self, images: Any) -> list[Any]:
         """Maps images [N, H, W, C], normalised, to T columns [N, channels]."""
         tf, x = self.tf, images
-        for block, pool in zip(self.model.backbone.blocks, POOLS, strict=True):
+        for block in self.model.backbone.blocks:
             kernel, shift = _array(block.conv.weight).transpose(2, 3, 1, 0), None
             if block.norm is not None:  # a scale and shift by now, of which the kernel takes one
                 norm = block.norm
@@ -59,8 +57,8 @@ class Network:
             if shift is not None:
                 x = tf.nn.bias_add(x, shift)
             x = tf.nn.relu(x)
-            if pool is not None:
-                x = tf.nn.max_pool2d(x, pool, strides=pool, padding="SAME")
+            if block.pool is not None:
+                x = tf.nn.max_pool2d(x, block.pool, strides=block.pool, padding="SAME")
         return tf.unstack(tf.reduce_mean(x, axis=1), axis=1)  # of one row, or height_pool
 
     def _direction(self, columns: list[Any], suffix: str) -> tuple[list[Any], State]:

@@ -9,10 +9,15 @@ from torch import Tensor
 from aocr_plugin.labelled_batch import LabelledBatch
 
 
+def valid_columns(widths: Tensor, x: Tensor) -> Tensor:
+    """Returns [N, 1, 1, W] like ``x`` [N, C, H, W]: 1 before ``widths`` [N], 0 from there on."""
+    columns = torch.arange(x.size(3), device=x.device)
+    return (columns < widths[:, None])[:, None, None, :].to(x.dtype)
+
+
 def zero_beyond(x: Tensor, widths: Tensor) -> Tensor:
     """Sets the columns of [N, C, H, W] at and beyond ``widths`` [N] to zero."""
-    columns = torch.arange(x.size(3), device=x.device)
-    return x * (columns < widths[:, None])[:, None, None, :].to(x.dtype)
+    return x * valid_columns(widths, x)
 
 
 def valid_widths(

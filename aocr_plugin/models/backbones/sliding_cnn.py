@@ -15,24 +15,28 @@ from mmocr.registry import MODELS
 from torch import Tensor, nn
 
 from aocr_plugin.models.initialisation import glorot_conv_
-from aocr_plugin.models.widths import zero_beyond
+from aocr_plugin.models.pooling import max_pool
+from aocr_plugin.models.widths import valid_columns
 from aocr_plugin.models.winograd import LearningConv2d
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 2)
 _AOCR_NORM = (False, False, True, False, True, False, True)
-POOLS = ((2, 2), (2, 2), None, (2, 1), None, (2, 1), (2, 1))
+_POOLS = ((2, 2), (2, 2), None, (2, 1), None, (2, 1), (2, 1))
 
 
 class ConvBlock(nn.Module):
-    """Convolution with TensorFlow's 'same' padding, optional BatchNorm, ReLU.
+    """Convolution with TensorFlow's 'same' padding, optional BatchNorm, ReLU, optional pooling.
 
-    An even kernel is padded at the bottom and right, as TensorFlow does.
+    An even kernel is padded at the bottom and right, as TensorFlow does. ReLU comes after the
+    pooling, which leaves fewer values: the result is the same.
 
     Args:
         in_channels: channels in.
         out_channels: channels out.
         kernel: side of the square kernel in pixels.
         norm: whether BatchNorm stands between convolution and ReLU.
+        pool: height and width of the max pooling's window and of its steps; a window that reaches
+            over the edge counts. None: no pooling.
         bn_momentum: weight of the newest batch in BatchNorm's running averages.
         bn_eps: added to BatchNorm's variance.
     """
@@ -46,8 +50,10 @@ class ConvBlock(nn.Module):
         norm: bool,
         bn_momentum: float,
         bn_eps: float,
+        pool: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.pool = pool
         before, after = (kernel - 1) // 2, kernel // 2
         self.padding = (before, after, before, after) if before != after else None
         self.conv = LearningConv2d(
@@ -60,12 +66,24 @@ class ConvBlock(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels, bn_eps, bn_momentum) if norm else None
         glorot_conv_(self.conv)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps [N, C, H, W] to [N, out_channels, H, W]."""
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Maps [N, C, H, W] to [N, out_channels, H, W], pooled.
+
+        Args:
+            x: the images or features.
+            valid: [N, 1, 1, W], 1 where a column is image and 0 where it is padding, which stays
+                zero.
+        """
         if self.padding:
             x = F.pad(x, self.padding)
         x = self.conv(x)
-        return torch.relu(x if self.norm is None else self.norm(x))
+        if self.norm is not None:
+            x = self.norm(x)
+        if valid is not None:
+            x = x * valid
+        if self.pool is not None:
+            x = max_pool(x, self.pool)
+        return torch.relu_(x)  # no layer before it needs its output to learn
 
 
 @MODELS.register_module()
@@ -118,6 +136,7 @@ class SlidingCNN(BaseModule):
                 norm=norm_all or _AOCR_NORM[i],
                 bn_momentum=bn_momentum,
                 bn_eps=bn_eps,
+                pool=_POOLS[i],
             )
             for i, kernel in enumerate(_KERNELS)
         )
@@ -136,16 +155,26 @@ class SlidingCNN(BaseModule):
         Returns:
             [N, channels[-1], 1, T] with T = ceil(W / 4).
         """
-        x = inputs if widths is None else zero_beyond(inputs, widths)
-        for block, pool in zip(self.blocks, POOLS, strict=True):
-            x = block(x)
-            if widths is not None:
-                x = zero_beyond(x, widths)
-            if pool is not None:
-                x = F.max_pool2d(x, pool, ceil_mode=True)
-                if widths is not None and pool[1] == 2:
-                    widths = (widths + 1) // 2
-        return self.dropout(x)
+        valid = None if widths is None else valid_columns(widths, inputs)
+        return self.masked(inputs, valid)[0]
+
+    def masked(self, x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Computes the features of a batch whose columns are ``valid`` or padding.
+
+        Args:
+            x: [N, C, 32, W], normalised.
+            valid: [N, 1, 1, W], 1 and 0, or None: all columns are.
+
+        Returns:
+            The features [N, channels[-1], 1, T] and which of their columns are valid, [N, 1, 1, T].
+        """
+        if valid is not None:
+            x = x * valid
+        for block, pool in zip(self.blocks, _POOLS, strict=True):
+            x = block(x, valid)
+            if valid is not None and pool is not None and pool[1] > 1:
+                valid = F.max_pool2d(valid, (1, pool[1]), ceil_mode=True)
+        return self.dropout(x), valid
 
     def feature_lengths(self, widths: Tensor) -> Tensor:
         """Returns how many feature columns an image of each width in ``widths`` has."""

@@ -1,0 +1,45 @@
+"""Max pooling that keeps little until the backward pass.
+
+PyTorch keeps the pooling's whole input, of which it needs the shape alone, and the place of each
+maximum as a 64-bit number. Of the network's activations those are a third.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class _MaxPool(torch.autograd.Function):
+    """Keeps the places of the maxima as 32-bit numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, window: tuple[int, int]) -> Tensor:
+        pooled, places = F.max_pool2d(x, window, ceil_mode=True, return_indices=True)
+        ctx.save_for_backward(places.int())
+        ctx.size = x.shape[2:]
+        ctx.layout = torch.contiguous_format
+        if x.is_contiguous(memory_format=torch.channels_last):
+            ctx.layout = torch.channels_last
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        grad = grads[0].contiguous(memory_format=ctx.layout)
+        return torch.ops.aten.max_unpool2d(grad, places.long(), ctx.size), None
+
+
+def max_pool(x: Tensor, window: tuple[int, int]) -> Tensor:
+    """Maps [N, C, H, W] to [N, C, ceil(H / window[0]), ceil(W / window[1])].
+
+    Windows do not overlap; one that reaches over the edge counts what is inside. Output and
+    gradient are those of ``torch.nn.functional.max_pool2d``, which a GPU takes.
+    """
+    if x.device.type == "cpu" and x.requires_grad and torch.is_grad_enabled():
+        pooled: Tensor = _MaxPool.apply(x, window)
+        return pooled
+    return F.max_pool2d(x, window, ceil_mode=True)
