@@ -47,15 +47,10 @@ class Network:
         """Maps images [N, H, W, C], normalised, to T columns [N, channels]."""
         tf, x = self.tf, images
         for block in self.model.backbone.blocks:
-            kernel, shift = _array(block.conv.weight).transpose(2, 3, 1, 0), None
-            if block.norm is not None:  # a scale and shift by now, of which the kernel takes one
-                norm = block.norm
-                scale = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
-                kernel = kernel * scale
-                shift = _array(norm.bias) - _array(norm.running_mean) * scale
+            kernel = _array(block.conv.weight).transpose(2, 3, 1, 0)
             x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-            if shift is not None:
-                x = tf.nn.bias_add(x, shift)
+            if block.conv.bias is not None:  # with BatchNorm's scale and shift
+                x = tf.nn.bias_add(x, _array(block.conv.bias))
             x = tf.nn.relu(x)
             if block.pool is not None:
                 x = tf.nn.max_pool2d(x, block.pool, strides=block.pool, padding="SAME")

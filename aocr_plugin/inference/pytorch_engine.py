@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmcv.cnn import fuse_conv_bn
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
@@ -18,6 +19,7 @@ from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.model import build_model, set_search
 from aocr_plugin.inference.prediction import Prediction, from_sample
+from aocr_plugin.models.backbones.sliding_cnn import SlidingCNN
 from aocr_plugin.models.recognizers.aocr import AOCR
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
@@ -64,6 +66,8 @@ class PyTorchEngine:
         model, state = self.description["model"], loaded["state_dict"]
         self.model = build_model(model, state, str(checkpoint))
         self.model.to(self.device).eval()
+        if isinstance(getattr(self.model, "backbone", None), SlidingCNN):
+            fuse_conv_bn(self.model.backbone)  # the weights take BatchNorm's scale and shift
         if isinstance(self.model, AOCR) and self.model.with_backbone:
             self.model.backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs
             self.model.memory_format = torch.channels_last
