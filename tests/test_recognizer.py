@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,26 @@ def test_nbest_begins_with_the_text(saved, images):  # noqa: F811
         scores = [score for _, score, _ in found.nbest]
         assert scores == sorted(scores, reverse=True) and sum(scores) <= 1 + 1e-6
         assert len(found.char_scores) == len(found.text)
+
+
+def test_batchnorm_is_folded_into_the_convolutions():
+    from aocr_plugin import Recognizer, weights
+    from aocr_plugin.engine import checkpoint_file
+    from aocr_plugin.inference.model import build_model
+
+    path = Path(weights.__file__).with_name("english.pth")
+    loaded = checkpoint_file.load(path)
+    described = checkpoint_file.description(loaded, path)
+    plain = build_model(described["model"], loaded["state_dict"], str(path)).eval().backbone
+    folded = Recognizer(path, device="cpu").model.backbone
+
+    def norms(module):
+        return [part for part in module.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+
+    assert len(norms(plain)) == 7 and not norms(folded)
+    pixels = torch.randn(2, 1, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(pixels), plain(pixels), atol=1e-4, rtol=1e-4)
 
 
 def test_constraints_hold(saved, images):  # noqa: F811
