@@ -22,7 +22,8 @@ class Network:
 
     Args:
         tf: the module tensorflow.
-        model: ``AOCR`` in evaluation mode that ``requirements.check_model`` lets pass.
+        model: ``AOCR`` in evaluation mode that ``requirements.check_model`` lets pass, with its
+            BatchNorm folded into the convolutions, as ``Recognizer`` has it.
     """
 
     def __init__(self, tf: Any, model: Any) -> None:
