@@ -28,7 +28,8 @@ class ConvBlock(nn.Module):
     """Convolution with TensorFlow's 'same' padding, optional BatchNorm, ReLU, optional pooling.
 
     An even kernel is padded at the bottom and right, as TensorFlow does. ReLU comes after the
-    pooling, which leaves fewer values: the result is the same.
+    pooling, which leaves fewer values: the result is the same. In an exported graph it comes right
+    after the convolution, of which runtimes make it a part.
 
     Args:
         in_channels: channels in.
@@ -79,11 +80,14 @@ class ConvBlock(nn.Module):
         x = self.conv(x)
         if self.norm is not None:
             x = self.norm(x)
+        exported = torch.onnx.is_in_onnx_export()
+        if exported:
+            x = torch.relu(x)
         if valid is not None:
             x = x * valid
         if self.pool is not None:
             x = max_pool(x, self.pool)
-        return torch.relu_(x)  # no layer before it needs its output to learn
+        return x if exported else torch.relu_(x)  # nothing before it needs its output to learn
 
 
 @MODELS.register_module()
