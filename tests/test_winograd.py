@@ -41,12 +41,14 @@ def test_output_and_gradients_are_a_convolutions(size, side, padding, k):
         assert (found - right).abs().max() < 3e-5 * right.abs().max()
 
 
-def test_an_image_smaller_than_the_kernel():
-    ours, plain = pair(128, 8)
-    for height, width in ((1, 1), (2, 1)):
-        images = torch.randn(2, 128, height, width).contiguous(memory_format=CHANNELS_LAST)
-        for found, right in zip(learnt(ours, images), learnt(plain, images), strict=True):
-            torch.testing.assert_close(found, right, atol=1e-4, rtol=1e-4)
+@pytest.mark.parametrize("size", [(1, 1), (2, 8), (3, 2)])
+@pytest.mark.parametrize("k", [80, 1024])
+def test_an_image_smaller_than_a_tile(size, k):
+    ours, plain = pair(128, k)
+    images = torch.randn(3, 128, *size).contiguous(memory_format=CHANNELS_LAST)
+    exact = learnt(plain.double(), images.double())
+    for found, right in zip(learnt(ours, images), exact, strict=True):
+        assert (found - right).abs().max() < 3e-5 * right.abs().max()
 
 
 def test_where_it_takes_over(monkeypatch):
