@@ -142,7 +142,7 @@ def _bf16_pays() -> bool:
 
 def run(job: Job) -> dict[str, Any]:
     """Does a job in a process of its own; returns its figures or why there are none."""
-    settings = {"OMP_NUM_THREADS": str(job["threads"]), "GOMP_SPINCOUNT": "1000"}
+    settings = {"OMP_NUM_THREADS": str(job["threads"]), "GOMP_SPINCOUNT": "5000"}
     line = [sys.executable, str(ROOT / "benchmarks" / "peer_models.py"), json.dumps(job)]
     done = subprocess.run(line, capture_output=True, text=True, env=os.environ | settings)
     if done.returncode:

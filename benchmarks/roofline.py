@@ -33,7 +33,7 @@ from typing import Any
 
 if __name__ == "__main__":  # before PyTorch is imported
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as tools/train.py sets it
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # as tools/train.py sets it
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 

@@ -17,11 +17,13 @@ EXIT_INTERRUPTED = 130
 def calm_threads() -> None:
     """Lets OpenMP's idle threads sleep soon instead of spinning; call before PyTorch is imported.
 
-    PyTorch's CPU wheels use libgomp, whose threads spin for a long while at every barrier. Where
+    PyTorch's CPU wheels use libgomp, whose threads spin for milliseconds at every barrier. Where
     another process wants a core too (a data worker, a second training), a step then takes ten
-    times as long; alone the difference is small. A value in the environment is respected.
+    times as long. Sleeping at once costs as well: waking takes longer than most of a step's
+    operations. This many turns are about a tenth of a millisecond. A value in the environment is
+    respected.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 
 def add_traceback_flag(parser: argparse.ArgumentParser) -> None:
