@@ -27,16 +27,6 @@ LEVELS = ("decode", "header", "exists")
 _AT_ONCE = 512  # files that threads are given
 
 
-def _decodable(data: bytes, name: str) -> tuple[int, int]:
-    """Returns (width, height) of an image that OpenCV decodes.
-
-    Raises:
-        ImageError: it does not.
-    """
-    image = _imdecode(data, cv2.IMREAD_UNCHANGED, name)
-    return image.shape[1], image.shape[0]
-
-
 def _imdecode(data: bytes, flag: int, name: str) -> NDArray[Any]:
     """Decodes with OpenCV.
 
@@ -69,6 +59,14 @@ def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int
     Raises:
         ImageError: not an image, truncated, or broken in another way.
     """
+    size = _pillow_check(data, name, level)
+    if level == "decode":
+        _imdecode(data, cv2.IMREAD_UNCHANGED, name)
+    return size
+
+
+def _pillow_check(data: bytes, name: str, level: str) -> tuple[int, int]:
+    """Is :func:`check_bytes` without OpenCV's own decoding."""
     if not data:
         raise ImageError(f"{name}: the file is empty")
     try:
@@ -84,8 +82,6 @@ def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int
         ) from error
     except (*_BROKEN, Image.DecompressionBombError) as error:
         raise ImageError(f"{name}: {error}") from error
-    if level == "decode":
-        _decodable(data, name)
     return size
 
 
@@ -102,7 +98,7 @@ def decode(image: bytes | NDArray[Any], name: str, color_type: str = "color") ->
     """
     gray = color_type.startswith("grayscale")
     if isinstance(image, bytes):
-        check_bytes(image, name)
+        _pillow_check(image, name, "decode")
         flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
         if color_type.endswith("ignore_orientation"):
             flag |= cv2.IMREAD_IGNORE_ORIENTATION

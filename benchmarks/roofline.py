@@ -46,6 +46,8 @@ from mmengine.registry import init_default_scope  # noqa: E402
 
 from aocr_plugin.cli.common import load_config, whole_from  # noqa: E402
 
+NETWORK = ("CNN, convolutions", "CNN, the rest", "LSTM", "decoder", "decoder, loss")
+"""How the names of its stages end, forwards and backwards."""
 SAYS = ("stage", "ms/image", "share", "MMAC", "GMAC/s", "of limit", "MiB", "of bandwidth")
 
 
@@ -127,6 +129,7 @@ def summary(table: list[dict[str, Any]], cores: float) -> dict[str, float]:
     layers = [row for row in table if "convolutions" in row["stage"]]
     spent = sum(row["ms_an_image"] for row in layers)
     backward = sum(row["share"] for row in table if row["stage"].startswith("backward"))
+    network = sum(row["ms_an_image"] for row in table if row["stage"].endswith(NETWORK))
     return {
         "images_a_second": 1000 / whole,
         "limit_images_a_second": 1000 / best,
@@ -136,6 +139,7 @@ def summary(table: list[dict[str, Any]], cores: float) -> dict[str, float]:
         "backward_share": backward,
         "cores": cores,
         "convolutions_share": spent / whole,
+        "convolutions_share_of_network": spent / network,
         "convolutions_of_limit": sum(r["of_limit"] * r["ms_an_image"] for r in layers) / spent,
     }
 
@@ -160,7 +164,8 @@ def conclude(name: str, total: dict[str, float]) -> None:
         f"{name} on {total['cores']:.2f} cores: {total['images_a_second']:.1f} images/s, "
         f"{100 * total['of_limit']:.0f} % of the limit of {total['limit_images_a_second']:.1f}; "
         f"{total['mmac_an_image']:.0f} MMAC and {total['mib_an_image']:.1f} MiB an image; "
-        f"convolutions take {100 * total['convolutions_share']:.0f} % of the time, at "
+        f"convolutions take {100 * total['convolutions_share']:.0f} % of the time, "
+        f"{100 * total['convolutions_share_of_network']:.0f} % of the network's, at "
         f"{100 * total['convolutions_of_limit']:.0f} % of the fastest one's speed"
         + f"; backward takes {100 * total['backward_share']:.0f} %"
         * (total["backward_share"] > 0)

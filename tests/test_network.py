@@ -229,13 +229,30 @@ def test_callers_config_is_not_changed():
     assert config == before
 
 
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("widths", [[7, 5, 1], [7, 7, 7]])
+def test_padding_becomes_zero_in_place_and_the_rest_stays(seeded, learns, widths):
+    from aocr_plugin.models.widths import valid_columns, without_padding
+
+    leaf = torch.randn(3, 2, 4, 7, requires_grad=learns)
+    valid = valid_columns(torch.tensor(widths), leaf)
+    features, slopes = leaf * 2, torch.randn_like(leaf)
+    expected = features.detach() * valid
+    with torch.set_grad_enabled(learns):
+        found = without_padding(features, valid)
+    assert found is features and torch.equal(found, expected)
+    if learns:
+        found.backward(slopes)
+        assert torch.equal(leaf.grad, 2 * slopes * valid)
+
+
 def test_overfits_four_words_to_zero_errors(seeded):
     from conftest import WORDS, draw_word
 
     model = build(tiny_model())
     images = [torch.from_numpy(draw_word(word, 100)[4:36]).float() for word in WORDS]
     inputs = (torch.stack(images)[:, None] - 128) / 128
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(150):
         loss = model.train().loss(inputs, make_samples(WORDS))["loss_ce"]
         optimizer.zero_grad()

@@ -122,22 +122,25 @@ def test_shares_and_limits_by_hand():
     from roofline import rows, summary
 
     limits = {"fp32": {"convolution": 100.0, "product": 50.0}, "bandwidth": 1000.0}
-    seconds = {"CNN, convolutions": [4.0, 3.0, 9.0], "decoder": [2.0], "backward: LSTM": [4.0]}
-    work = {
-        "CNN, convolutions": Work(200, 1000, 500),
-        "decoder": Work(10, 4000, 2000),
-        "backward: LSTM": Work(0, 0, 0),
+    seconds = {
+        "CNN, convolutions": [4.0, 3.0, 9.0],
+        "decoder": [2.0],
+        "backward: LSTM": [4.0],
+        "decode": [6.0],  # files
     }
+    work = dict.fromkeys(seconds, Work(0, 0, 0))
+    work |= {"CNN, convolutions": Work(200, 1000, 500), "decoder": Work(10, 4000, 2000)}
     table = rows({"seconds": seconds, "work": work}, 2, limits, "fp32")
-    assert [row["ms_an_image"] for row in table] == [2000, 1000, 2000]
-    assert [row["share"] for row in table] == [0.4, 0.2, 0.4]
-    assert [row["of_limit"] for row in table] == [0.5, 0.1, 0.0]
-    assert [row["of_bandwidth"] for row in table] == [0.25, 2.0, 0.0]
+    assert [row["ms_an_image"] for row in table] == [2000, 1000, 2000, 3000]
+    assert [row["share"] for row in table] == [0.25, 0.125, 0.25, 0.375]
+    assert [row["of_limit"] for row in table] == [0.5, 0.1, 0.0, 0.0]
+    assert [row["of_bandwidth"] for row in table] == [0.25, 2.0, 0.0, 0.0]
     total = summary(table, 1.5)
-    assert total["images_a_second"] == 0.2
-    assert total["of_limit"] == pytest.approx((200 / 100 + 2000 / 1000) / 10)
-    assert (total["convolutions_share"], total["convolutions_of_limit"]) == (0.4, 0.5)
-    assert (total["backward_share"], total["cores"]) == (0.4, 1.5)
+    assert total["images_a_second"] == 0.125
+    assert total["of_limit"] == pytest.approx((200 / 100 + 2000 / 1000) / 16)
+    assert (total["convolutions_share"], total["convolutions_of_limit"]) == (0.25, 0.5)
+    assert total["convolutions_share_of_network"] == 0.4
+    assert (total["backward_share"], total["cores"]) == (0.25, 1.5)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from aocr_plugin.models.initialisation import glorot_conv_
 from aocr_plugin.models.pooling import max_pool
-from aocr_plugin.models.widths import valid_columns
+from aocr_plugin.models.widths import valid_columns, without_padding
 from aocr_plugin.models.winograd import LearningConv2d
 
 _KERNELS = (3, 3, 3, 3, 3, 3, 2)
@@ -84,7 +84,7 @@ class ConvBlock(nn.Module):
         if exported:
             x = torch.relu(x)
         if valid is not None:
-            x = x * valid
+            x = without_padding(x, valid)
         if self.pool is not None:
             x = max_pool(x, self.pool)
         return x if exported else torch.relu_(x)  # nothing before it needs its output to learn
