@@ -7,7 +7,8 @@ not train what one does with the doubled batch.
 PyTorch's own kernels add up a channels-last batch number by number in float32: on images with large
 even areas their mean and variance are wrong in the fourth digit, by how much depends on the number
 of images, and the gradients, through ReLU and max-pooling, in the second. So in float32 the layers
-here hand those kernels a few images at a time and add up their sums in float64, in one process too.
+here take mean and variance by means, which PyTorch sums up pairwise, and hand the gradient's kernel
+a few images at a time and add up its sums in float64, in one process too.
 
 Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015); statistics and
 normalisation are PyTorch's own kernels where these are exact.
@@ -111,12 +112,9 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Returns mean [C] and biased variance [C] of this process's [N, C, ...]."""
     if not _inexact(x):
         return _kernel_statistics(x)
-    parts = _parts(x)
-    found = [_kernel_statistics(part) for part in parts]
-    shares = x.new_tensor([p.size(0) / (x.size(0) * x.size(2)) for p in parts], dtype=torch.float64)
-    means, variances = (torch.stack(kind).double() for kind in zip(*found, strict=True))
-    mean = x.mean(dim=(0, 2, 3))  # this sum PyTorch makes pairwise
-    return mean, (shares @ (variances + (means - mean) ** 2)).to(x.dtype)
+    rest = (0, 2, 3)
+    mean = x.mean(rest, keepdim=True)  # these sums PyTorch makes pairwise
+    return mean.flatten(), (x - mean).square_().mean(rest)
 
 
 def _kernel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
