@@ -107,7 +107,7 @@ def test_lines_of_sixty_and_more_characters(real_sets, tmp_path, name):
     def wanted(label):
         return 60 <= len(label) < 90 and (name == "uw3_lines" or "\u017f" in label)
 
-    ann_file, paths, labels = take(real_sets, tmp_path, name, wanted, 3)
+    ann_file, paths, labels = take(real_sets, tmp_path, name, wanted, 2)
     options = {"model.decoder.max_seq_len": 92, "optim_wrapper.optimizer.lr": 4e-3}
-    recognizer = overfit(tmp_path, ann_file, name, 600, options, batch=3)
+    recognizer = overfit(tmp_path, ann_file, name, 300, options, batch=2)
     assert error_rate(recognizer, paths, labels) < 0.1
