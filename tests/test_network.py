@@ -246,6 +246,16 @@ def test_padding_becomes_zero_in_place_and_the_rest_stays(seeded, learns, widths
         assert torch.equal(leaf.grad, 2 * slopes * valid)
 
 
+def test_a_traced_graph_follows_the_padding(seeded):
+    from aocr_plugin.models.widths import valid_columns, without_padding
+
+    x = torch.randn(2, 2, 4, 7)
+    with torch.no_grad():
+        traced = torch.jit.trace(without_padding, (x, valid_columns(torch.tensor([7, 6]), x)))
+        valid = valid_columns(torch.tensor([7, 2]), x)
+        assert torch.equal(traced(x, valid), x * valid)
+
+
 def test_overfits_four_words_to_zero_errors(seeded):
     from conftest import WORDS, draw_word
 

@@ -19,9 +19,9 @@ def without_padding(x: Tensor, valid: Tensor) -> Tensor:
     """Sets the columns of [N, C, H, W] that are not ``valid`` [N, 1, 1, W] to zero, in place.
 
     On a CPU, where nothing learns, those that all images have are left alone: a batch of similar
-    widths is read over once less. An exported graph gets a new tensor.
+    widths is read over once less. A graph that is exported or traced gets a new tensor.
     """
-    if torch.onnx.is_in_onnx_export():
+    if torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():
         return x * valid
     if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
         return x.mul_(valid)
