@@ -21,7 +21,7 @@ def without_padding(x: Tensor, valid: Tensor) -> Tensor:
     On a CPU, where nothing learns, those that all images have are left alone: a batch of similar
     widths is read over once less. A graph that is exported or traced gets a new tensor.
     """
-    if torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():
+    if torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return x * valid
     if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
         return x.mul_(valid)
