@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import BinaryIO
 PARTIAL = ".partial-"
 """What the name of a file begins with while it is written."""
 
+_STREAMS = {"stdout": 1, "stderr": 2}
+_STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|(/dev|/proc/self)/fd/(?P<number>\d+)")
+
 
 @contextlib.contextmanager
 def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
@@ -17,9 +21,14 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
 
     Folders are made. Until then, and for ever after an error, the name stands for what it was.
     """
+    stream = _STREAM.fullmatch(os.fspath(path))
+    if stream:
+        with os.fdopen(os.dup(int(stream["number"] or _STREAMS[stream["name"]])), "wb") as device:
+            yield device  # the very stream: a file behind it has one place to write on
+        return
     path = os.path.realpath(path)  # what a link points to is replaced, not the link
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        with open(path, "wb") as device:  # such as /dev/stdout, which has no other name
+        with open(path, "wb") as device:  # such as a named pipe
             yield device
         return
     folder, name = os.path.split(path)

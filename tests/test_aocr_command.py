@@ -223,11 +223,25 @@ def test_strict_stats_suggest_what_strict_keeps(words, capsys):
     assert (after["kept"], after["squeezed"]) == (4, 0)
 
 
-def test_check_writes_into_a_device_and_to_urls(tmp_path, capsys):
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_check_writes_into_a_stream_that_is_a_file(name, tmp_path):
+    (tmp_path / "a.txt").write_text("none.png A\n")
+    command = [sys.executable, "-m", "aocr_plugin.cli.aocr.main", "check", "a.txt", "--quarantine", name]
+    with open(tmp_path / "out.txt", "w") as out:
+        out.write("before\n")
+        out.flush()
+        subprocess.run(command, cwd=tmp_path, stdout=out, check=False)
+    lines = (tmp_path / "out.txt").read_text().splitlines()
+    assert lines[0] == "before"
+    assert [line for line in lines if line.startswith("1\tmissing_image\t")]
+    assert lines[-1].endswith(f"all in {name} (line, reason, detail)")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "out.txt"}
+
+
+def test_check_writes_to_urls(tmp_path):
     from aocr_plugin import storage
 
     (tmp_path / "a.txt").write_text("none.png A\n")
-    assert main(["check", str(tmp_path / "a.txt"), "--quarantine", "/dev/stdout"]) == 1
     assert main(["check", str(tmp_path / "a.txt"), "--quarantine", "memory://q/list"]) == 1
     assert storage.read_bytes("memory://q/list").startswith(b"1\tmissing_image\t")
 
