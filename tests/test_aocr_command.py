@@ -226,7 +226,15 @@ def test_strict_stats_suggest_what_strict_keeps(words, capsys):
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_check_writes_into_a_stream_that_is_a_file(name, tmp_path):
     (tmp_path / "a.txt").write_text("none.png A\n")
-    command = [sys.executable, "-m", "aocr_plugin.cli.aocr.main", "check", "a.txt", "--quarantine", name]
+    command = [
+        sys.executable,
+        "-m",
+        "aocr_plugin.cli.aocr.main",
+        "check",
+        "a.txt",
+        "--quarantine",
+        name,
+    ]
     with open(tmp_path / "out.txt", "w") as out:
         out.write("before\n")
         out.flush()

@@ -1,4 +1,4 @@
-"""BatchNorm over the batches of all processes, on CPUs.
+"""BatchNorm over the batches of all processes, on CPUs, with the pooling and ReLU that follow it.
 
 PyTorch's ``SyncBatchNorm`` refuses CPU tensors, and so does mmcv's; MMEngine's ``sync_bn`` offers
 these two. Without one, each process normalises by its own part of the batch, and two processes do
@@ -7,21 +7,26 @@ not train what one does with the doubled batch.
 PyTorch's own kernels add up a channels-last batch number by number in float32: on images with large
 even areas their mean and variance are wrong in the fourth digit, by how much depends on the number
 of images, and the gradients, through ReLU and max-pooling, in the second. So in float32 the layers
-here take mean and variance by means, which PyTorch sums up pairwise, and hand the gradient's kernel
-a few images at a time and add up its sums in float64, in one process too.
+here make all sums as plain sums, which PyTorch makes pairwise, in one process too.
 
-Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015); statistics and
-normalisation are PyTorch's own kernels where these are exact.
+Most of a small network's time beside its convolutions goes into passes over what they put out.
+Normalising keeps the order of a channel's values (or turns it round), so the largest of a window is
+found first and what is normalised, freed of padding and cut off at zero is a quarter or half as
+much; backwards, all but one pass go over that smaller part too.
+
+Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015); normalisation is
+PyTorch's own kernel, and so are the sums where that is exact.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Norm = nn.modules.batchnorm._BatchNorm
-_AT_ONCE = 2048  # values of a channel that a kernel adds up
 
 
 def _ranks() -> int:
@@ -29,19 +34,70 @@ def _ranks() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def _channels_last(x: Tensor) -> bool:
+    """Whether [N, C, H, W] lies channels last."""
+    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+
+
 def _inexact(x: Tensor) -> bool:
     """Whether PyTorch's sums over [N, C, ...] are those that are wrong in the fourth digit."""
     return x.dim() == 4 and x.dtype == torch.float32 and not x.is_cuda and not x.is_contiguous()
 
 
-def _parts(x: Tensor) -> tuple[Tensor, ...]:
-    """Cuts channels-last [N, C, H, W] into parts [n, C, 1, W] whose sums are exact enough."""
-    lines = x.permute(0, 2, 3, 1).reshape(-1, 1, x.size(3), x.size(1)).permute(0, 3, 1, 2)
-    return lines.split(max(1, _AT_ONCE // x.size(3)))
+class _Pooled(NamedTuple):
+    """The largest value of each window."""
+
+    values: Tensor  # [N, C, h, w]
+    places: Tensor  # [N, C, h, w], int32: in the flattened plane
+
+
+def _pooled(x: Tensor, falling: Tensor | None, window: tuple[int, int], valid: Any) -> _Pooled:
+    """Pools channels-last [N, C, H, W] by what is largest after normalisation.
+
+    Args:
+        x: not yet normalised.
+        falling: [C], whether the channel's weight is negative: its smallest value is the largest
+            then. None: no weight is.
+        window: height and width, no overlap; counts what is inside.
+        valid: [N, 1, 1, W] or None. A window that begins in the image and ends in the padding
+            counts its image alone; the zeros that padding becomes change nothing after ReLU.
+    """
+    rising = x if falling is None else torch.where(falling.view(1, -1, 1, 1), -x, x)
+    values, places = F.max_pool2d(rising, window, ceil_mode=True, return_indices=True)
+    if valid is not None and window[1] > 1:
+        widths = valid.sum(dim=3).flatten().long()
+        (cut,) = torch.where((widths % window[1] > 0) & (widths < x.size(3)))
+        column = (widths[cut] // window[1] * window[1])[:, None] + torch.arange(window[1])
+        ends = rising[cut[:, None], :, :, column.clamp(max=x.size(3) - 1)].permute(0, 2, 3, 1)
+        beyond = (column >= widths[cut, None])[:, None, None]
+        ends = ends.masked_fill(beyond, torch.finfo(x.dtype).min)  # [cut, C, H, window[1]]
+        best, place = F.max_pool2d(ends, window, ceil_mode=True, return_indices=True)
+        place = place // window[1] * x.size(3) + place % window[1] + column[:, :1, None, None]
+        values[cut, :, :, column[:, 0] // window[1]] = best[..., 0]
+        places[cut, :, :, column[:, 0] // window[1]] = place[..., 0]
+    if falling is not None:
+        values = torch.where(falling.view(1, -1, 1, 1), -values, values)
+    return _Pooled(values, places.int())
+
+
+def _sums(grad: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Returns the sums [C] of grad * (x - mean) / sqrt(var + eps) and of grad, both [N, C, ...]."""
+    if _inexact(x):
+        rest = (0, 2, 3)
+        products = (x - mean.view(1, -1, 1, 1)).mul_(grad)
+        return products.sum(rest) * torch.rsqrt(var + eps), grad.sum(rest)
+    found = torch.ops.aten.native_batch_norm_backward(
+        grad, x, torch.ones_like(mean), mean, var, None, None, False, eps, [False, True, True]
+    )
+    return found[1], found[2]
 
 
 class _Normalise(torch.autograd.Function):
-    """Normalises [N, C, ...] by mean and variance [C] of the batches of all ranks."""
+    """Normalises [N, C, ...] by mean and variance [C] of the batches of all ranks.
+
+    With ``relu`` it does what comes after that, too: pools by ``window``, if there is one, sets
+    what is not ``valid`` [N, 1, 1, W] to zero, and what is below zero.
+    """
 
     @staticmethod
     def forward(
@@ -53,43 +109,53 @@ class _Normalise(torch.autograd.Function):
         var: Tensor,
         total: float,
         eps: float,
+        relu: bool = False,
+        window: tuple[int, int] | None = None,
+        valid: Tensor | None = None,
     ) -> Tensor:
-        ctx.save_for_backward(x, weight, mean, var)
+        values, places = x, None
+        if window is not None:
+            falling = None if weight is None or bool((weight >= 0).all()) else weight < 0
+            values, places = _pooled(x, falling, window, valid)
+        y = F.batch_norm(values, mean, var, weight, bias, False, 0.0, eps)
+        if valid is not None:
+            if window is not None:
+                valid = F.max_pool2d(valid, (1, window[1]), ceil_mode=True)
+            y.mul_(valid)
+        if relu:
+            y.relu_()
+        ctx.save_for_backward(x, values, places, y if relu else None, weight, mean, var)
         ctx.total, ctx.eps = total, eps
-        return nn.functional.batch_norm(x, mean, var, weight, bias, False, 0.0, eps)
+        return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
-        x, weight, mean, var = ctx.saved_tensors
+        x, values, places, y, weight, mean, var = ctx.saved_tensors
+        (grad_y,) = grads
+        if _channels_last(x):
+            grad_y = grad_y.contiguous(memory_format=torch.channels_last)
+        if y is not None:
+            grad_y = torch.ops.aten.threshold_backward(grad_y, y, 0)
         scale = torch.rsqrt(var + ctx.eps)
-        unit = torch.ones_like(mean) if weight is None else weight
-        # sums over this rank of grads[0] * x, normalised, and of grads[0]
-        pairs: Any = [(grads[0], x)]
-        if _inexact(x):
-            slopes = grads[0].contiguous(memory_format=torch.channels_last)
-            pairs = zip(_parts(slopes), _parts(x), strict=True)
-        found = [
-            torch.stack(
-                torch.ops.aten.native_batch_norm_backward(
-                    *pair, unit, mean, var, None, None, False, ctx.eps, [False, True, True]
-                )[1:]
-            )
-            for pair in pairs
-        ]
-        grad_weight, grad_bias = found[0] if len(found) == 1 else _sum(found)
+        grad_weight, grad_bias = _sums(grad_y, values, mean, var, ctx.eps)
         sums = torch.stack([grad_weight, grad_bias]).to(mean.dtype)
         if _ranks() > 1:
             dist.all_reduce(sums)
         sums /= -ctx.total
-        slope = (unit * scale).to(x.dtype).view(1, -1, *[1] * (x.dim() - 2))
-        # unit * scale * (grads[0] - its mean - x, normalised, times the mean of their product)
-        grad = nn.functional.batch_norm(
-            x, mean, var, unit * scale * sums[0], unit * scale * sums[1], False, 0.0, ctx.eps
-        )
-        grad.addcmul_(grads[0], slope)
-        if weight is None:
-            return grad, None, None, None, None, None, None
-        return grad, grad_weight, grad_bias, None, None, None, None
+        slope = scale if weight is None else weight * scale
+        # slope * (grad_y - its mean - x, normalised, times the mean of their product)
+        grad = F.batch_norm(x, mean, var, slope * sums[0], slope * sums[1], False, 0.0, ctx.eps)
+        of_each = slope.to(x.dtype).view(1, -1, *[1] * (x.dim() - 2))
+        if places is None:
+            grad.addcmul_(grad_y, of_each)
+        else:
+            n, c = x.shape[:2]
+            flat = grad.permute(0, 2, 3, 1).view(n, -1, c)
+            where, more = (t.permute(0, 2, 3, 1).view(n, -1, c) for t in (places, grad_y * of_each))
+            flat.scatter_add_(1, where.long(), more)
+        of_weights = (None, None) if weight is None else (grad_weight, grad_bias)
+        return grad, *of_weights, *(None,) * 7
 
 
 def world_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
@@ -114,7 +180,7 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
         return _kernel_statistics(x)
     rest = (0, 2, 3)
     mean = x.mean(rest, keepdim=True)  # these sums PyTorch makes pairwise
-    return mean.flatten(), (x - mean).square_().mean(rest)
+    return mean.flatten(), F.mse_loss(x, mean.expand_as(x), reduction="none").mean(rest)
 
 
 def _kernel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,11 +189,6 @@ def _kernel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     unused = torch.zeros(x.size(1), dtype=dtype, device=x.device)  # asks for sums of that precision
     mean, var = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
     return mean, var
-
-
-def _sum(parts: list[Tensor]) -> Tensor:
-    """Returns the sum of float32 tensors, added up in float64."""
-    return torch.stack(parts).sum(dim=0, dtype=torch.float64).to(parts[0].dtype)
 
 
 class _Synced(Norm):
@@ -140,12 +201,18 @@ class _Synced(Norm):
         """
         if not self.training or (_ranks() == 1 and not _inexact(x)):
             return super().forward(x)
+        return self._normalised(x)
+
+    def _normalised(self, x: Tensor, *what_follows: Any) -> Tensor:
+        """Normalises [N, C, ...] by the batch's own mean and variance; see ``_Normalise``."""
         self._check_input_dim(x)
         with torch.no_grad():
             mean, var, total = world_statistics(x)
             if self.track_running_stats and self.running_mean is not None:
                 self._follow(mean, var * (total / max(1.0, total - 1)))
-        result: Tensor = _Normalise.apply(x, self.weight, self.bias, mean, var, total, self.eps)
+        result: Tensor = _Normalise.apply(
+            x, self.weight, self.bias, mean, var, total, self.eps, *what_follows
+        )
         return result
 
     def _follow(self, mean: Tensor, var: Tensor) -> None:
@@ -164,6 +231,24 @@ class SyncedBatchNorm1d(_Synced, nn.BatchNorm1d):
 
 class SyncedBatchNorm2d(_Synced, nn.BatchNorm2d):
     """``BatchNorm2d`` over all processes."""
+
+    def pools(self, x: Tensor) -> bool:
+        """Whether ``activated`` takes [N, C, H, W]: while it learns, channels last, on a CPU."""
+        learns = self.training and torch.is_grad_enabled()
+        return learns and x.device.type == "cpu" and _channels_last(x)
+
+    def activated(
+        self, x: Tensor, window: tuple[int, int] | None = None, valid: Tensor | None = None
+    ) -> Tensor:
+        """Maps [N, C, H, W] to relu(max_pool(norm(x) * valid)) in fewer passes.
+
+        Args:
+            x: channels last, on a CPU.
+            window: height and width of the pooling's windows, as in
+                :func:`aocr_plugin.models.pooling.max_pool`; None: nothing is pooled.
+            valid: [N, 1, 1, W], 1 where a column is image and 0 where it is padding.
+        """
+        return self._normalised(x, True, window, valid)
 
 
 _KINDS: dict[type[Norm], type[Norm]] = {

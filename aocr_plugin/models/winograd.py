@@ -5,7 +5,8 @@ runs at about half the speed of their output. Winograd's minimal filtering F(4 x
 4 x 4 outputs of 36 products a pair of channels instead of 144, F(2 x 2, 2 x 2) makes 2 x 2 of 9
 instead of 16, in as many plain matrix products, forwards and backwards. The gradient of the weights
 gains from 64 channels on; the output and the gradient of the image, whose transforms cost as much
-and whose convolutions PyTorch is better at, from two to three hundred on.
+and whose convolutions PyTorch is better at, from two to three hundred on. Where the processor has
+AVX-512, PyTorch's convolutions gain more than the transforms: there all of it begins as late.
 
 Only training in float32 on a CPU takes it: its rounding errors are those of float32 times a few
 (1e-5 of the largest output), too small to matter for learning, but reading stays the same to the
@@ -24,7 +25,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
-_FEWEST_CHANNELS = 64  # coming in, where the gradient of the weights begins to pay
+# channels in times channels out, where the gradient of the weights begins to pay
+_FEWEST = 256 * 128 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64 * 64
 
 
 class _Filter(NamedTuple):
@@ -152,18 +154,23 @@ def _image_slopes(patches: Tensor, way: _Filter, sizes: _Sizes) -> Tensor:
     Adds up what tiles share: a tile's last rows and columns are its neighbours' first.
     """
     n, height, width, before, h, w = sizes
-    c = patches.size(2)
-    rows, columns = way.tiles(h), way.tiles(w)
-    slopes = torch.mm(way.image.T, patches.reshape(way.patch**2, -1))
-    slopes = slopes.view(way.patch, way.patch, n, rows, columns, c).permute(2, 3, 0, 4, 1, 5)
-    padded = patches.new_zeros(n, rows + 1, way.tile, columns + 1, way.tile, c)
+    c, rows, columns = patches.size(2), way.tiles(h), way.tiles(w)
+    slopes = torch.matmul(way.image.T, patches.transpose(0, 1))
+    slopes = slopes.view(n, rows, columns, way.patch, way.patch, c).transpose(2, 3)
+    more = way.patch - way.tile
+    whole = patches.new_empty(n, rows * way.tile + more, columns * way.tile + more, c)
+    whole[:, -more:] = 0
+    whole[:, :-more, -more:] = 0
+    image, row, pixel, channel = whole.stride()
+    strides = (image, way.tile * row, row, way.tile * pixel, pixel, channel)
     own, shared = slice(0, way.tile), slice(way.tile, way.patch)
-    first = slice(0, way.patch - way.tile)
-    padded[:, :-1, :, :-1] = slopes[:, :, own, :, own]
-    padded[:, 1:, first, :-1] += slopes[:, :, shared, :, own]
-    padded[:, :-1, :, 1:, first] += slopes[:, :, own, :, shared]
-    padded[:, 1:, first, 1:, first] += slopes[:, :, shared, :, shared]
-    whole = padded.view(n, (rows + 1) * way.tile, (columns + 1) * way.tile, c)
+    for down, right in ((own, own), (own, shared), (shared, own), (shared, shared)):
+        part = slopes[:, :, down, :, right]
+        place = whole.as_strided(part.shape, strides, down.start * row + right.start * pixel)
+        if down is own and right is own:
+            place.copy_(part)
+        else:
+            place.add_(part)
     whole = whole[:, before : before + height, before : before + width]
     return whole.contiguous().permute(0, 3, 1, 2)
 
@@ -209,8 +216,8 @@ class _Winograd(torch.autograd.Function):
 class LearningConv2d(nn.Conv2d):
     """``Conv2d``; one of 2 x 2 or 3 x 3 learns by Winograd's products where that is faster.
 
-    That is in training, in float32, on a CPU, with images channels last, stride 1, no bias and 64
-    channels or more in. Elsewhere it is PyTorch's.
+    That is in training, in float32, on a CPU, with images channels last, stride 1, no bias and many
+    channels. Elsewhere it is PyTorch's.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -230,7 +237,7 @@ class LearningConv2d(nn.Conv2d):
             and self.stride == self.dilation == (1, 1)
             and self.groups == 1
             and self.bias is None
-            and self.in_channels >= _FEWEST_CHANNELS
+            and self.in_channels * self.out_channels >= _FEWEST
             and x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")

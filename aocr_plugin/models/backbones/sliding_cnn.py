@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from aocr_plugin.models.initialisation import glorot_conv_
 from aocr_plugin.models.pooling import max_pool
+from aocr_plugin.models.sync_batch_norm import SyncedBatchNorm2d
 from aocr_plugin.models.widths import valid_columns, without_padding
 from aocr_plugin.models.winograd import LearningConv2d
 
@@ -78,6 +79,8 @@ class ConvBlock(nn.Module):
         if self.padding:
             x = F.pad(x, self.padding)
         x = self.conv(x)
+        if isinstance(self.norm, SyncedBatchNorm2d) and self.norm.pools(x):
+            return self.norm.activated(x, self.pool, valid)
         if self.norm is not None:
             x = self.norm(x)
         exported = torch.onnx.is_in_onnx_export()
