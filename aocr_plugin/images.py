@@ -2,8 +2,10 @@
 
 import io
 import itertools
+import re
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,6 +26,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", TiffImageFile.format, WebPImageFi
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 LEVELS = ("decode", "header", "exists")
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a scan of a JPEG file, its end
+_BETWEEN_SCANS = frozenset((0xC4, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
 _AT_ONCE = 512  # files that threads are given
 
 
@@ -40,6 +44,56 @@ def _imdecode(data: bytes, flag: int, name: str) -> NDArray[Any]:
     if image is None:
         raise ImageError(f"{name}: not an image that can be decoded")
     return image
+
+
+def _ends_as_it_should(data: bytes) -> bool:
+    """Whether a PNG or JPEG file plainly goes on to its end: none that is cut off does.
+
+    False for other kinds, and where a closer look is needed. What is broken between beginning and
+    end is for the decoder to find.
+    """
+    try:
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            return _png_ends(data)
+        return data.startswith(b"\xff\xd8") and _jpeg_ends(data)
+    except (IndexError, struct.error):  # the end came earlier
+        return False
+
+
+def _png_ends(data: bytes) -> bool:
+    """Walks from chunk to chunk, testing their checksums, to the one named IEND."""
+    place, kind = 8, b""
+    while kind != b"IEND":
+        (length,) = struct.unpack_from(">I", data, place)
+        kind = data[place + 4 : place + 8]
+        (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
+        if zlib.crc32(memoryview(data)[place + 4 : place + 8 + length]) != checksum:
+            return False
+        place += 12 + length
+    return True
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Walks from segment to segment, and over what the scans hold, to the end of the image."""
+    place, scanned = 2, False
+    while data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # a filling byte
+            place += 1
+            continue
+        if marker == 0xD9:
+            return scanned
+        if scanned and marker not in _BETWEEN_SCANS:
+            return False
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        place += 2 + length
+        if marker == 0xDA:
+            scanned = True
+            following = _MARKER.search(data, place)
+            if following is None:
+                return False
+            place = following.start()
+    return False
 
 
 def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int]:
@@ -74,7 +128,7 @@ def _pillow_check(data: bytes, name: str, level: str) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 size = image.size
-                if level == "decode":
+                if level == "decode" and not _ends_as_it_should(data):
                     image.load()
     except UnidentifiedImageError as error:
         raise ImageError(

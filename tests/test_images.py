@@ -19,10 +19,43 @@ def test_whole_images_give_their_size(extension):
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg"])
-def test_truncated_images_are_found_although_opencv_takes_them(extension):
+def test_truncated_images_are_found_whether_opencv_takes_them_or_not(extension):
     data = encoded(extension)
     with pytest.raises(ImageError, match=r"cut: .*truncated"):
         images.check_bytes(data[: len(data) * 2 // 3], "cut")
+
+
+PROGRESSIVE = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+
+
+@pytest.mark.parametrize("extension, options", [(".png", []), (".jpg", []), (".jpg", PROGRESSIVE)])
+def test_no_file_that_is_cut_off_ends_as_it_should(extension, options):
+    data = cv2.imencode(extension, draw_word("NOISE"), options)[1].tobytes()
+    assert images._ends_as_it_should(data) and images._ends_as_it_should(data + b"more")
+    whole = [cut for cut in range(len(data)) if images._ends_as_it_should(data[:cut])]
+    assert whole == []
+
+
+def test_a_jpeg_file_with_filling_bytes_and_an_unknown_marker():
+    data = encoded(".jpg")
+    assert images._ends_as_it_should(data[:2] + b"\xff\xff" + data[2:])
+    middle = len(data) * 2 // 3
+    assert not images._ends_as_it_should(data[:middle] + b"\xff\x02" + data[middle:])
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+def test_whole_files_are_decoded_once(extension, monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda image: pytest.fail("by Pillow"))
+    assert images.check_bytes(encoded(extension), "x") == (110, 40)
+    assert images.decode(encoded(extension), "x", "grayscale").shape == (40, 110)
+
+
+def test_a_png_file_with_a_wrong_checksum_is_looked_at_twice():
+    data = encoded(".png")
+    wrong = data[:-14] + bytes([data[-14] ^ 1]) + data[-13:]
+    assert not images._ends_as_it_should(wrong)
+    with pytest.raises(ImageError, match=r"^x: "):
+        images.check_bytes(wrong, "x")
 
 
 def test_header_level_does_not_decode():
