@@ -17,12 +17,12 @@ class LabelledBatch:
     move their tensors.
 
     Args:
-        texts: N labels.
+        texts: N labels; None where there is none.
         metas: of each meta key, its N values.
         sizes: height and width of each image in pixels, before padding.
     """
 
-    def __init__(self, texts: list[str], metas: dict[str, list[Any]], sizes: Sizes) -> None:
+    def __init__(self, texts: list[str | None], metas: dict[str, list[Any]], sizes: Sizes) -> None:
         self._texts, self._metas = texts, metas
         self.sizes = sizes
         self._samples: list[TextRecogDataSample] | None = None
@@ -34,12 +34,12 @@ class LabelledBatch:
         plain = all(
             set(sample.metainfo_keys()) == keys
             and sample.keys() == ["gt_text"]
-            and sample.gt_text.keys() == ["item"]
+            and sample.gt_text.keys() in ([], ["item"])
             for sample in samples
         )
         if plain:
             metas = {key: [sample.get(key) for sample in samples] for key in keys}
-            return cls([sample.gt_text.item for sample in samples], metas, sizes)
+            return cls([sample.gt_text.get("item") for sample in samples], metas, sizes)
         batch = cls([], {}, sizes)
         batch._samples = list(samples)
         return batch
@@ -57,16 +57,21 @@ class LabelledBatch:
             for index, text in enumerate(self._texts):
                 metas = {key: values[index] for key, values in self._metas.items()}
                 sample = TextRecogDataSample(metainfo=metas)
-                sample.gt_text = LabelData(item=text)
+                sample.gt_text = LabelData() if text is None else LabelData(item=text)
                 self._samples.append(sample)
         return self._samples
 
     @property
     def texts(self) -> list[str]:
-        """The labels."""
-        if self._samples is None:
-            return self._texts
-        return [sample.gt_text.item for sample in self._samples]
+        """The labels.
+
+        Raises:
+            AttributeError: an image has none, as its sample would say.
+        """
+        known = [text for text in self._texts if text is not None]
+        if self._samples is None and len(known) == len(self):
+            return known
+        return [sample.gt_text.item for sample in self.samples]
 
     def get(self, key: str, default: Any = None) -> list[Any]:
         """Returns a meta key's values, ``default`` where there is none."""

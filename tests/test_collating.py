@@ -7,6 +7,7 @@ import torch
 from conftest import draw_word
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from mmengine.structures import LabelData
 
 from aocr_plugin.datasets.collating import stacked_collate
 from aocr_plugin.errors import ConfigError
@@ -157,6 +158,20 @@ def test_mmocrs_decoders_find_what_they_write_into_samples():
     )
     data = model.data_preprocessor(stacked_collate(lines()), training=True)
     assert torch.isfinite(model.loss(**data)["loss_ctc"])
+
+
+def test_images_without_labels_are_stacked_too():
+    items = lines()
+    for item in items:
+        item["data_samples"].gt_text = LabelData()
+    batch = preprocessed(stacked_collate, items)["data_samples"]
+    assert not batch.made
+    with pytest.raises(AttributeError, match="item"):
+        batch.texts  # noqa: B018
+    one = preprocessed(pseudo_collate, items, "TextRecogDataPreprocessor")["data_samples"]
+    for left, right in zip(one, batch, strict=True):
+        assert left.keys() == right.keys() == ["gt_text"] and right.gt_text.keys() == []
+        assert left.metainfo.keys() == right.metainfo.keys()
 
 
 def test_samples_that_hold_more_than_a_text_are_kept():

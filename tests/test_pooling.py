@@ -20,6 +20,26 @@ def test_output_and_gradient_are_pytorchs(window, size, layout, dtype):
     assert torch.equal(found.grad, right.grad)
 
 
+@pytest.mark.parametrize("window", [(2, 2), (2, 1), (1, 2), (1, 1), (3, 2)])
+@pytest.mark.parametrize("size", [(32, 86), (7, 5), (1, 1), (2, 1)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_reading_finds_the_same(window, size, layout):
+    images = torch.randn(3, 8, *size).contiguous(memory_format=layout)
+    images[0, 0, 0, 0] = float("nan")
+    with torch.inference_mode():
+        ours, theirs = max_pool(images, window), F.max_pool2d(images, window, ceil_mode=True)
+    assert torch.equal(ours.nan_to_num(7.0), theirs.nan_to_num(7.0))
+    assert ours.is_contiguous(memory_format=layout) and images[0, 0, 0, 0].isnan()
+
+
+def test_a_traced_graph_has_one_pooling():
+    images = torch.randn(1, 8, 4, 6).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        graph = torch.jit.trace(lambda x: max_pool(x, (2, 2)), images).graph
+    kinds = [node.kind() for node in graph.nodes()]
+    assert "aten::max_pool2d" in kinds and "aten::maximum" not in kinds
+
+
 def test_the_input_is_not_kept():
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x):

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from aocr_plugin import images as image_files
 from aocr_plugin import tensorflow_decoding
+from aocr_plugin.datasets.collating import stacked_collate
 from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.model import build_model, set_search
 from aocr_plugin.inference.prediction import Prediction, from_sample
 from aocr_plugin.models.backbones.sliding_cnn import SlidingCNN
+from aocr_plugin.models.data_preprocessor import StackedDataPreprocessor
 from aocr_plugin.models.recognizers.aocr import AOCR
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
@@ -81,6 +83,8 @@ class PyTorchEngine:
             self._color = str(first.get("color_type", "color"))
             as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
             self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
+            stacks = isinstance(self.model.data_preprocessor, StackedDataPreprocessor)
+            self._collate = stacked_collate if stacks else pseudo_collate
             self._pipeline = Compose([TRANSFORMS.build(s) for s in steps if not _for_files(s)])
 
     @property
@@ -127,7 +131,7 @@ class PyTorchEngine:
             prepared: of :meth:`prepare`.
             sources: their file names, or None.
         """
-        data = self.model.data_preprocessor(pseudo_collate(prepared), False)
+        data = self.model.data_preprocessor(self._collate(prepared), False)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
             samples = self.model(**data, mode="predict")
         return [from_sample(sample, name) for sample, name in zip(samples, sources, strict=True)]

@@ -1,4 +1,4 @@
-"""Max pooling that keeps little until the backward pass.
+"""Max pooling that keeps little until the backward pass, and is quick where there is none.
 
 PyTorch keeps the pooling's whole input, of which it needs the shape alone, and the place of each
 maximum as a 64-bit number. Of the network's activations those are a third.
@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from aocr_plugin.models.widths import recorded
 
 
 class _MaxPool(torch.autograd.Function):
@@ -33,13 +35,37 @@ class _MaxPool(torch.autograd.Function):
         return torch.ops.aten.max_unpool2d(grad, places.long(), ctx.size), None
 
 
+def _halved(x: Tensor, dim: int) -> Tensor:
+    """Returns the larger of each two neighbours along ``dim``, 2 or 3; the last may be alone."""
+    first, second = (x[:, :, start::2] if dim == 2 else x[..., start::2] for start in (0, 1))
+    if x.size(dim) % 2 == 0:
+        return torch.maximum(first, second)
+    larger = first.clone(memory_format=torch.preserve_format)
+    pairs = larger.narrow(dim, 0, x.size(dim) // 2)
+    torch.maximum(pairs, second, out=pairs)
+    return larger
+
+
+def _reads(x: Tensor) -> bool:
+    """Whether [N, C, H, W] lies channels last on a CPU and nothing learns from or records this."""
+    watched = torch.is_grad_enabled() or recorded() or torch.compiler.is_compiling()
+    is_last = x.is_contiguous(memory_format=torch.channels_last)
+    return x.device.type == "cpu" and is_last and not watched
+
+
 def max_pool(x: Tensor, window: tuple[int, int]) -> Tensor:
     """Maps [N, C, H, W] to [N, C, ceil(H / window[0]), ceil(W / window[1])].
 
     Windows do not overlap; one that reaches over the edge counts what is inside. Output and
-    gradient are those of ``torch.nn.functional.max_pool2d``, which a GPU takes.
+    gradient are those of ``torch.nn.functional.max_pool2d``, which a GPU takes. It finds the places
+    of the maxima too, so where only values are wanted and windows are two high or wide, neighbours
+    are compared instead.
     """
     if x.device.type == "cpu" and x.requires_grad and torch.is_grad_enabled():
         pooled: Tensor = _MaxPool.apply(x, window)
         return pooled
+    if max(window) == 2 and _reads(x):
+        for dim, size in zip((2, 3), window, strict=True):
+            x = _halved(x, dim) if size == 2 else x
+        return x
     return F.max_pool2d(x, window, ceil_mode=True)

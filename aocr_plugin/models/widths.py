@@ -15,13 +15,19 @@ def valid_columns(widths: Tensor, x: Tensor) -> Tensor:
     return (columns < widths[:, None])[:, None, None, :].to(x.dtype)
 
 
+def recorded() -> bool:
+    """Whether what runs is recorded as a graph, an export's or a trace's, for other sizes too."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined]
+    return tracing or torch.onnx.is_in_onnx_export()
+
+
 def without_padding(x: Tensor, valid: Tensor) -> Tensor:
     """Sets the columns of [N, C, H, W] that are not ``valid`` [N, 1, 1, W] to zero, in place.
 
     On a CPU, where nothing learns, those that all images have are left alone: a batch of similar
     widths is read over once less. A graph that is exported or traced gets a new tensor.
     """
-    if torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    if recorded():
         return x * valid
     if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
         return x.mul_(valid)
