@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from aocr_plugin import weights  # noqa: E402
+from aocr_plugin.cli.common import calm_threads  # noqa: E402
 
 SIZES = ("steps", "single", "warm_up")
 """Flags that say how long a figure is measured."""
@@ -142,7 +143,7 @@ def _bf16_pays() -> bool:
 
 def run(job: Job) -> dict[str, Any]:
     """Does a job in a process of its own; returns its figures or why there are none."""
-    settings = {"OMP_NUM_THREADS": str(job["threads"]), "GOMP_SPINCOUNT": "5000"}
+    settings = {"OMP_NUM_THREADS": str(job["threads"])}
     line = [sys.executable, str(ROOT / "benchmarks" / "peer_models.py"), json.dumps(job)]
     done = subprocess.run(line, capture_output=True, text=True, env=os.environ | settings)
     if done.returncode:
@@ -223,6 +224,7 @@ def ratios(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str
 
 def main() -> None:
     """Measures and writes."""
+    calm_threads()  # of the processes that measure
     args = parse_args()
     if args.again:
         report = json.loads(Path(args.out).read_text(encoding="utf-8"))

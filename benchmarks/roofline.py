@@ -31,11 +31,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-if __name__ == "__main__":  # before PyTorch is imported
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # as tools/train.py sets it
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from aocr_plugin.cli.common import calm_threads, load_config, whole_from  # noqa: E402
+
+if __name__ == "__main__":  # before PyTorch is imported
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    calm_threads()
 
 import roofline_machine  # noqa: E402
 import roofline_runs  # noqa: E402
@@ -43,8 +45,6 @@ import torch  # noqa: E402
 from machine import processor  # noqa: E402
 from mmengine.config import DictAction  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
-
-from aocr_plugin.cli.common import load_config, whole_from  # noqa: E402
 
 NETWORK = ("CNN, convolutions", "CNN, the rest", "LSTM", "decoder", "decoder, loss")
 """How the names of its stages end, forwards and backwards."""

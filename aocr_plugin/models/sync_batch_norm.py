@@ -232,7 +232,7 @@ class SyncedBatchNorm1d(_Synced, nn.BatchNorm1d):
 class SyncedBatchNorm2d(_Synced, nn.BatchNorm2d):
     """``BatchNorm2d`` over all processes."""
 
-    def pools(self, x: Tensor) -> bool:
+    def activates(self, x: Tensor) -> bool:
         """Whether ``activated`` takes [N, C, H, W]: while it learns, channels last, on a CPU."""
         learns = self.training and torch.is_grad_enabled()
         return learns and x.device.type == "cpu" and _channels_last(x)

@@ -79,7 +79,7 @@ class ConvBlock(nn.Module):
         if self.padding:
             x = F.pad(x, self.padding)
         x = self.conv(x)
-        if isinstance(self.norm, SyncedBatchNorm2d) and self.norm.pools(x):
+        if isinstance(self.norm, SyncedBatchNorm2d) and self.norm.activates(x):
             return self.norm.activated(x, self.pool, valid)
         if self.norm is not None:
             x = self.norm(x)
