@@ -161,11 +161,12 @@ class _Normalise(torch.autograd.Function):
 def world_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     """Returns mean [C] and biased variance [C] of [N, C, ...] over all ranks, and their count."""
     mean, var = _statistics(x)
-    mine = torch.cat([mean, var, mean.new_tensor([x.numel() // x.size(1)])])
-    parts = [mine]
-    if _ranks() > 1:
-        parts = [torch.empty_like(mine) for _ in range(_ranks())]
-        dist.all_gather(parts, mine)
+    count = x.numel() // x.size(1)
+    if _ranks() == 1:
+        return mean, var, float(count)
+    mine = torch.cat([mean, var, mean.new_tensor([count])])
+    parts = [torch.empty_like(mine) for _ in range(_ranks())]
+    dist.all_gather(parts, mine)
     stacked = torch.stack(parts)
     means, variances, counts = (*stacked[:, :-1].chunk(2, dim=1), stacked[:, -1:])
     total = counts.sum()

@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from mmocr.registry import MODELS
 from torch import Tensor, nn
 
+from aocr_plugin.models.dropout import ByteDropout
 from aocr_plugin.models.initialisation import glorot_conv_
 from aocr_plugin.models.pooling import max_pool
 from aocr_plugin.models.sync_batch_norm import SyncedBatchNorm2d
@@ -147,7 +148,7 @@ class SlidingCNN(BaseModule):
             )
             for i, kernel in enumerate(_KERNELS)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
 
     def forward(self, inputs: Tensor, widths: Tensor | None = None) -> Tensor:
         """Computes the features of a batch.

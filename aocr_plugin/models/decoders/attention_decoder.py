@@ -14,6 +14,7 @@ from aocr_plugin.models.decoders import loops, start_state
 from aocr_plugin.models.decoders.cells import AttentionStep
 from aocr_plugin.models.decoders.loops import DecoderOutput, Start
 from aocr_plugin.models.decoders.search import SearchSettings, TextSearch
+from aocr_plugin.models.dropout import ByteDropout
 from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
 from aocr_plugin.models.initialisation import glorot_linear_
 from aocr_plugin.models.module_losses.sequence_ce import SequenceCELoss
@@ -138,7 +139,7 @@ class AttentionDecoder(BaseDecoder):
             share_layers=share_layers,
             forget_bias=forget_bias,
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.output = nn.Linear(hidden_size + in_channels, self.dictionary.num_classes)
         glorot_linear_(self.output)
         if init_state == "linear":
