@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ PARTIAL = ".partial-"
 """What the name of a file begins with while it is written."""
 
 _STREAMS = {"stdout": 1, "stderr": 2}
-_STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|(/dev|/proc/self)/fd/(?P<number>\d+)")
+_STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|(/dev|/proc/self)/fd/(?P<number>\d{1,9})")
 
 
 @contextlib.contextmanager
@@ -23,6 +24,8 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     """
     stream = _STREAM.fullmatch(os.fspath(path))
     if stream:
+        for text in filter(None, (sys.stdout, sys.stderr)):
+            text.flush()  # what was printed before comes before
         with os.fdopen(os.dup(int(stream["number"] or _STREAMS[stream["name"]])), "wb") as device:
             yield device  # the very stream: a file behind it has one place to write on
         return

@@ -27,16 +27,23 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 LEVELS = ("decode", "header", "exists")
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a scan of a JPEG file, its end
-_BETWEEN_SCANS = frozenset((0xC4, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
+_BETWEEN_SCANS = frozenset((0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
+_MOST_SEGMENTS = 1000  # of a JPEG file that is looked at in Python
+_PNG = b"\x89PNG\r\n\x1a\n"
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks of an animated PNG
 _AT_ONCE = 512  # files that threads are given
 
 
-def _imdecode(data: bytes, flag: int, name: str) -> NDArray[Any]:
-    """Decodes with OpenCV.
+def imdecode(data: bytes, flag: int, name: str) -> NDArray[Any]:
+    """Decodes with OpenCV; of an animated PNG the still image that every PNG has.
+
+    Some releases of OpenCV crash on damaged animations, so they are not shown any.
 
     Raises:
         ImageError: it cannot.
     """
+    if data.startswith(_PNG) and b"acTL" in data:
+        data = _still(data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
     except cv2.error as error:
@@ -46,49 +53,68 @@ def _imdecode(data: bytes, flag: int, name: str) -> NDArray[Any]:
     return image
 
 
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yields name, beginning and end of each chunk of a PNG file, up to the last whole one."""
+    place = len(_PNG)
+    while place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        start, place = place, place + 12 + length
+        if place > len(data):
+            return
+        yield data[start + 4 : start + 8], start, place
+
+
+def _still(data: bytes) -> bytes:
+    """Returns a PNG file without its animation."""
+    kept = [data[i:j] for name, i, j in _chunks(data) if name not in _ANIMATION]
+    return b"".join((_PNG, *kept))
+
+
 def _ends_as_it_should(data: bytes) -> bool:
     """Whether a PNG or JPEG file plainly goes on to its end: none that is cut off does.
 
     False for other kinds, and where a closer look is needed. What is broken between beginning and
     end is for the decoder to find.
     """
+    if data.startswith(_PNG):
+        return _png_ends(data)
     try:
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _png_ends(data)
         return data.startswith(b"\xff\xd8") and _jpeg_ends(data)
     except (IndexError, struct.error):  # the end came earlier
         return False
 
 
 def _png_ends(data: bytes) -> bool:
-    """Walks from chunk to chunk, testing their checksums, to the one named IEND."""
-    place, kind = 8, b""
-    while kind != b"IEND":
-        (length,) = struct.unpack_from(">I", data, place)
-        kind = data[place + 4 : place + 8]
-        (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
-        if zlib.crc32(memoryview(data)[place + 4 : place + 8 + length]) != checksum:
+    """Walks from chunk to chunk, testing their checksums, to the one named IEND.
+
+    An animation is looked at more closely: its frames may be broken or missing.
+    """
+    for name, start, end in _chunks(data):
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        if name in _ANIMATION or zlib.crc32(memoryview(data)[start + 4 : end - 4]) != checksum:
             return False
-        place += 12 + length
-    return True
+        if name == b"IEND":
+            return True
+    return False
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Walks from segment to segment, and over what the scans hold, to the end of the image."""
-    place, scanned = 2, False
-    while data[place] == 0xFF:
+    """Walks from segment to segment, and over what the scans hold, to the end of the image.
+
+    More than one scan is looked at more closely where the image is not progressive.
+    """
+    place, scans, progressive = 2, 0, False
+    for _ in range(_MOST_SEGMENTS):
         marker = data[place + 1]
-        if marker == 0xFF:  # a filling byte
-            place += 1
-            continue
-        if marker == 0xD9:
-            return scanned
-        if scanned and marker not in _BETWEEN_SCANS:
+        if data[place] != 0xFF or (scans and marker not in _BETWEEN_SCANS):
             return False
+        if marker == 0xD9:
+            return scans == 1 or (scans > 1 and progressive)
         (length,) = struct.unpack_from(">H", data, place + 2)
         place += 2 + length
+        progressive |= marker == 0xC2
         if marker == 0xDA:
-            scanned = True
+            scans += 1
             following = _MARKER.search(data, place)
             if following is None:
                 return False
@@ -99,8 +125,9 @@ def _jpeg_ends(data: bytes) -> bool:
 def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int]:
     """Checks an encoded image.
 
-    OpenCV, which loads the images, takes a truncated PNG or JPEG and fills up the rest, so
-    Pillow decodes it too and is believed where it finds the file incomplete.
+    OpenCV, which loads the images, takes a truncated PNG or JPEG file in some of its releases and
+    fills up the rest. So a file that does not plainly go on to its end is decoded by Pillow too,
+    which is believed where it finds the file incomplete.
 
     Args:
         data: the file's bytes.
@@ -115,7 +142,7 @@ def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int
     """
     size = _pillow_check(data, name, level)
     if level == "decode":
-        _imdecode(data, cv2.IMREAD_UNCHANGED, name)
+        imdecode(data, cv2.IMREAD_UNCHANGED, name)
     return size
 
 
@@ -156,7 +183,7 @@ def decode(image: bytes | NDArray[Any], name: str, color_type: str = "color") ->
         flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
         if color_type.endswith("ignore_orientation"):
             flag |= cv2.IMREAD_IGNORE_ORIENTATION
-        return _imdecode(image, flag, name)
+        return imdecode(image, flag, name)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim == 2:

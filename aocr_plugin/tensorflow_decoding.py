@@ -77,8 +77,8 @@ def _gif(data: bytes, name: str) -> NDArray[np.uint8]:
 def _stored(data: bytes, name: str) -> NDArray[Any]:
     """Returns the pixels as stored: gray or BGR, 8 or 16 bits, alpha dropped."""
     images.check_bytes(data, name)
-    pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+    pixels = images.imdecode(data, cv2.IMREAD_UNCHANGED, name)
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"{name}: not an image of 8 or 16 bits a colour")
     return pixels[:, :, :3] if pixels.ndim == 3 else pixels
 

@@ -1,6 +1,7 @@
 """The command ``aocr``: flags, defaults, what they set, and the commands that need no PyTorch."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -238,10 +239,11 @@ def test_check_writes_into_a_stream_that_is_a_file(name, tmp_path):
     with open(tmp_path / "out.txt", "w") as out:
         out.write("before\n")
         out.flush()
-        subprocess.run(command, cwd=tmp_path, stdout=out, check=False)
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        subprocess.run(command, cwd=tmp_path, stdout=out, env=environment, check=False)
     lines = (tmp_path / "out.txt").read_text().splitlines()
-    assert lines[0] == "before"
-    assert [line for line in lines if line.startswith("1\tmissing_image\t")]
+    assert lines[0] == "before" and lines[1].startswith("a.txt: 1 samples")
+    assert lines[3].startswith("1\tmissing_image\t")
     assert lines[-1].endswith(f"all in {name} (line, reason, detail)")
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "out.txt"}
 

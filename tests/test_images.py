@@ -1,7 +1,14 @@
+import io
+import struct
+import subprocess
+import sys
+import zlib
+
 import cv2
 import numpy as np
 import pytest
 from conftest import draw_word
+from PIL import Image
 
 from aocr_plugin import images
 from aocr_plugin.errors import ImageError
@@ -36,9 +43,15 @@ def test_no_file_that_is_cut_off_ends_as_it_should(extension, options):
     assert whole == []
 
 
-def test_a_jpeg_file_with_filling_bytes_and_an_unknown_marker():
+def test_an_odd_jpeg_file_is_looked_at_twice():
     data = encoded(".jpg")
-    assert images._ends_as_it_should(data[:2] + b"\xff\xff" + data[2:])
+    filled = data[:2] + b"\xff\xff" + data[2:]
+    assert not images._ends_as_it_should(filled)
+    assert images.check_bytes(filled, "x") == (110, 40)
+    start = data.index(b"\xff\xda")
+    scan = data[start : start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")]
+    assert not images._ends_as_it_should(data[:-200] + scan + data[-200:])
+    assert not images._ends_as_it_should(data[:2] + b"\xff\xfe\x00\x02" * 1000 + data[2:])
     middle = len(data) * 2 // 3
     assert not images._ends_as_it_should(data[:middle] + b"\xff\x02" + data[middle:])
 
@@ -56,6 +69,46 @@ def test_a_png_file_with_a_wrong_checksum_is_looked_at_twice():
     assert not images._ends_as_it_should(wrong)
     with pytest.raises(ImageError, match=r"^x: "):
         images.check_bytes(wrong, "x")
+
+
+def animated(change=lambda idat: idat, size=(110, 40)):
+    """An animated PNG of two frames whose first one's compressed bytes are changed."""
+    frames = [Image.fromarray(draw_word(text)) for text in ("NOISE", "OTHER")]
+    file = io.BytesIO()
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    data = file.getvalue()
+    out = [data[:8]]
+    for name, start, end in images._chunks(data):
+        body = data[start + 8 : end - 4]
+        if name == b"IDAT":
+            body = change(body)
+        if name == b"IHDR":
+            body = struct.pack(">II", *size) + body[8:]
+        sized = struct.pack(">I", len(body)) + name + body
+        out.append(sized + struct.pack(">I", zlib.crc32(name + body)))
+    return b"".join(out)
+
+
+BROKEN_ANIMATIONS = {
+    "bytes missing": dict(change=lambda idat: idat[: len(idat) // 2] + idat[len(idat) // 2 + 8 :]),
+    "bytes changed": dict(change=lambda idat: idat[:40] + bytes(8) + idat[48:]),
+    "another size": dict(size=(126, 40)),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_ANIMATIONS.values(), ids=BROKEN_ANIMATIONS)
+def test_broken_animations_are_refused_and_crash_nothing(broken, tmp_path):
+    (tmp_path / "x.png").write_bytes(animated(**broken))
+    code = "import sys; from aocr_plugin import images; images.check_file(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x.png")], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "ImageError" in done.stderr
+
+
+def test_of_an_animation_the_still_image_is_read():
+    pixels = images.decode(animated(), "x", "grayscale")
+    assert np.array_equal(pixels, draw_word("NOISE"))
 
 
 def test_header_level_does_not_decode():

@@ -62,10 +62,13 @@ def _pooled(x: Tensor, falling: Tensor | None, window: tuple[int, int], valid: A
         valid: [N, 1, 1, W] or None. A window that begins in the image and ends in the padding
             counts its image alone; the zeros that padding becomes change nothing after ReLU.
     """
-    rising = x if falling is None else torch.where(falling.view(1, -1, 1, 1), -x, x)
+    sign = None
+    if falling is not None:
+        sign = torch.where(falling, -1.0, 1.0).to(x.dtype).view(1, -1, 1, 1)
+    rising = x if sign is None else x * sign
     values, places = F.max_pool2d(rising, window, ceil_mode=True, return_indices=True)
     if valid is not None and window[1] > 1:
-        widths = valid.sum(dim=3).flatten().long()
+        widths = valid.sum(dim=3, dtype=torch.float32).flatten().long()
         (cut,) = torch.where((widths % window[1] > 0) & (widths < x.size(3)))
         column = (widths[cut] // window[1] * window[1])[:, None] + torch.arange(window[1])
         ends = rising[cut[:, None], :, :, column.clamp(max=x.size(3) - 1)].permute(0, 2, 3, 1)
@@ -75,8 +78,8 @@ def _pooled(x: Tensor, falling: Tensor | None, window: tuple[int, int], valid: A
         place = place // window[1] * x.size(3) + place % window[1] + column[:, :1, None, None]
         values[cut, :, :, column[:, 0] // window[1]] = best[..., 0]
         places[cut, :, :, column[:, 0] // window[1]] = place[..., 0]
-    if falling is not None:
-        values = torch.where(falling.view(1, -1, 1, 1), -values, values)
+    if sign is not None:
+        values = values * sign
     return _Pooled(values, places.int())
 
 
@@ -125,7 +128,7 @@ class _Normalise(torch.autograd.Function):
         if relu:
             y.relu_()
         ctx.save_for_backward(x, values, places, y if relu else None, weight, mean, var)
-        ctx.total, ctx.eps = total, eps
+        ctx.total, ctx.eps, ctx.has_bias = total, eps, bias is not None
         return y
 
     @staticmethod
@@ -154,7 +157,10 @@ class _Normalise(torch.autograd.Function):
             flat = grad.permute(0, 2, 3, 1).view(n, -1, c)
             where, more = (t.permute(0, 2, 3, 1).view(n, -1, c) for t in (places, grad_y * of_each))
             flat.scatter_add_(1, where.long(), more)
-        of_weights = (None, None) if weight is None else (grad_weight, grad_bias)
+        of_weights = (
+            None if weight is None else grad_weight,
+            grad_bias if ctx.has_bias else None,
+        )
         return grad, *of_weights, *(None,) * 7
 
 
