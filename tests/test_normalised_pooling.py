@@ -76,6 +76,30 @@ def test_the_same_bits_as_normalising_first(dtype, signs):
     assert first.dtype == dtype and first.gt(0).any() and first.eq(0).any()
 
 
+@pytest.mark.parametrize("affine", ["no bias", "nothing"])
+def test_layers_that_learn_less(affine):
+    norm, plain = (nn.BatchNorm2d(8, affine=affine != "nothing").double() for _ in range(2))
+    for one in (norm, plain):
+        one.bias = None
+    norm, x = synced(norm), images((8, 9), torch.float64)
+    ours, theirs = (x.clone().requires_grad_() for _ in range(2))
+    slopes = torch.randn(6, 8, 4, 5, dtype=torch.float64)
+    norm.activated(ours, (2, 2)).backward(slopes)
+    one_after_the_other(plain, theirs, (2, 2), None).backward(slopes)
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-9, atol=1e-12)
+    if affine != "nothing":
+        assert torch.allclose(norm.weight.grad, plain.weight.grad, rtol=1e-9, atol=1e-12)
+
+
+def test_widths_are_counted_exactly_in_bfloat16():
+    x = torch.randn(2, 8, 2, 600).to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    valid = valid_columns(torch.tensor([600, 511]), x)
+    y = synced(layer([1])).activated(x, (2, 2), valid)
+    alone = synced(layer([1]))._normalised(x)[1:, :, :, 510:511]
+    assert valid.dtype == torch.bfloat16
+    assert torch.equal(y[1, :, 0, 255], torch.relu(alone.amax(dim=(0, 2, 3))))
+
+
 def test_what_is_put_in_stays_as_it_is():
     x = images((8, 9))
     before = x.clone()

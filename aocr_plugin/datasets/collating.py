@@ -11,21 +11,9 @@ from typing import Any
 
 import torch
 from mmengine.registry import FUNCTIONS
-from torch import Tensor
 
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.labelled_batch import LabelledBatch
-
-
-def stacked(images: Sequence[Tensor]) -> Tensor:
-    """Stacks images [C, H, W] in [N, C, highest, widest], at the top left, zeros around."""
-    dtype = functools.reduce(torch.promote_types, [image.dtype for image in images])
-    height, width = (max(image.size(side) for image in images) for side in (1, 2))
-    first = images[0]
-    batch = first.new_zeros(len(images), first.size(0), height, width, dtype=dtype)
-    for place, image in zip(batch, images, strict=True):
-        place[:, : image.size(1), : image.size(2)] = image
-    return batch
 
 
 @FUNCTIONS.register_module()
@@ -50,6 +38,11 @@ def stacked_collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
             f"a batch has images of {' and '.join(map(str, sorted(channels)))} channels: set "
             "color_type of LoadImageFromFile alike in all pipelines"
         )
+    dtype = functools.reduce(torch.promote_types, [image.dtype for image in images])
+    height, width = (max(image.size(side) for image in images) for side in (1, 2))
+    stacked = torch.zeros(len(images), *channels, height, width, dtype=dtype)
+    for place, image in zip(stacked, images, strict=True):
+        place[:, : image.size(1), : image.size(2)] = image
     sizes = [(image.size(1), image.size(2)) for image in images]
     samples = LabelledBatch.of([item["data_samples"] for item in batch], sizes)
-    return {"inputs": stacked(images), "data_samples": samples}
+    return {"inputs": stacked, "data_samples": samples}

@@ -8,19 +8,18 @@ from mmocr.models.textrecog.data_preprocessors import TextRecogDataPreprocessor
 from mmocr.registry import MODELS
 from torch import Tensor
 
-from aocr_plugin.datasets.collating import stacked
 from aocr_plugin.labelled_batch import LabelledBatch
 from aocr_plugin.models.widths import zero_beyond
 
 
 @MODELS.register_module()
 class StackedDataPreprocessor(TextRecogDataPreprocessor):
-    """MMOCR's ``TextRecogDataPreprocessor``, a faster way.
+    """MMOCR's ``TextRecogDataPreprocessor``, and for batches of ``stacked_collate`` a faster way.
 
-    A batch, stacked by ``stacked_collate`` or here, is moved in one piece, without waiting, and
-    normalised at once; the padding is zero afterwards, as MMOCR's is. Settings that this has no
-    place for (``pad_value``, ``pad_size_divisor``, ``batch_augments``), images of several kinds
-    and, of ``stacked_collate``, samples that hold more than a text go MMOCR's way, image by image.
+    Those are moved in one piece, without waiting, and normalised at once; the padding is zero
+    afterwards, as MMOCR's is. Settings that this has no place for (``pad_value``,
+    ``pad_size_divisor``, ``batch_augments``) and samples that hold more than a text go MMOCR's way,
+    image by image.
 
     Args:
         **kwargs: as for ``TextRecogDataPreprocessor``.
@@ -34,13 +33,8 @@ class StackedDataPreprocessor(TextRecogDataPreprocessor):
         """Returns ``inputs`` [N, C, H, W] normalised, and the samples knowing the batch's size."""
         samples = data.get("data_samples")
         if not isinstance(samples, LabelledBatch):
-            images = data["inputs"]
-            if not (isinstance(images, list) and images and self._alike(images)):
-                return super().forward(data, training)
-            data = super().forward(data | {"inputs": stacked(images)}, training)
-            sizes = [(image.size(1), image.size(2)) for image in images]
-            return data | {"inputs": _zero_padding(data["inputs"], sizes)}
-        if samples.made or not self._is_plain(data["inputs"].size(1)):
+            return super().forward(data, training)
+        if samples.made or not self._is_plain(data["inputs"]):
             images = [
                 image[:, :height, :width]
                 for image, (height, width) in zip(data["inputs"], samples.sizes, strict=True)
@@ -48,7 +42,13 @@ class StackedDataPreprocessor(TextRecogDataPreprocessor):
             listed = {"inputs": images, "data_samples": samples.samples}
             return super().forward(data | listed, training)
         data = ImgDataPreprocessor.forward(self, data, training)
-        inputs = _zero_padding(data["inputs"], samples.sizes)
+        inputs = data["inputs"]
+        for side, axis in ((1, 3), (0, 2)):
+            own = [size[side] for size in samples.sizes]
+            if min(own) < inputs.size(axis):
+                turned = inputs.transpose(axis, 3)
+                turned = zero_beyond(turned, torch.tensor(own, device=inputs.device))
+                inputs = turned.transpose(axis, 3)
         height, width = inputs.shape[2:]
         shapes, ratios = samples.get("img_shape"), samples.get("valid_ratio")
         return data | {
@@ -61,29 +61,12 @@ class StackedDataPreprocessor(TextRecogDataPreprocessor):
             ),
         }
 
-    def _alike(self, images: list[Tensor]) -> bool:
-        """Whether images can be stacked before they are normalised."""
-        kinds = {(image.dim(), image.size(0), image.dtype) for image in images}
-        dims, channels, _ = next(iter(kinds))
-        return len(kinds) == 1 and dims == 3 and self._is_plain(channels)
-
-    def _is_plain(self, channels: int) -> bool:
+    def _is_plain(self, inputs: Tensor) -> bool:
         """Whether a batch can be normalised in one piece."""
         means = self.mean.numel() if self._enable_normalize else 1
         return (
             self.pad_value == 0
             and self.pad_size_divisor == 1
             and self.batch_augments is None
-            and means in (1, channels)
+            and means in (1, inputs.size(1))
         )
-
-
-def _zero_padding(inputs: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
-    """Sets [N, C, H, W] to zero beyond each image's height and width."""
-    for side, axis in ((1, 3), (0, 2)):
-        own = [size[side] for size in sizes]
-        if min(own) < inputs.size(axis):
-            turned = inputs.transpose(axis, 3)
-            turned = zero_beyond(turned, torch.tensor(own, device=inputs.device))
-            inputs = turned.transpose(axis, 3)
-    return inputs

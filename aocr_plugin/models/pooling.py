@@ -4,7 +4,7 @@ PyTorch keeps the pooling's whole input, of which it needs the shape alone, and 
 maximum as a 64-bit number. Of the network's activations those are a third.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -69,3 +69,44 @@ def max_pool(x: Tensor, window: tuple[int, int]) -> Tensor:
             x = _halved(x, dim) if size == 2 else x
         return x
     return F.max_pool2d(x, window, ceil_mode=True)
+
+
+class Pooled(NamedTuple):
+    """The largest value of each window."""
+
+    values: Tensor  # [N, C, h, w]
+    places: Tensor  # [N, C, h, w], int32: in the flattened plane
+
+
+def pool_by_rank(
+    x: Tensor, falling: Tensor | None, window: tuple[int, int], valid: Tensor | None
+) -> Pooled:
+    """Pools channels-last [N, C, H, W] by what is largest after normalisation.
+
+    Args:
+        x: not yet normalised.
+        falling: [C], whether the channel's weight is negative: its smallest value is the largest
+            then. None: no weight is.
+        window: height and width, no overlap; counts what is inside.
+        valid: [N, 1, 1, W] or None. A window that begins in the image and ends in the padding
+            counts its image alone; the zeros that padding becomes change nothing after ReLU.
+    """
+    sign = None
+    if falling is not None:
+        sign = torch.where(falling, -1.0, 1.0).to(x.dtype).view(1, -1, 1, 1)
+    rising = x if sign is None else x * sign
+    values, places = F.max_pool2d(rising, window, ceil_mode=True, return_indices=True)
+    if valid is not None and window[1] > 1:
+        widths = valid.sum(dim=3, dtype=torch.float32).flatten().long()
+        (cut,) = torch.where((widths % window[1] > 0) & (widths < x.size(3)))
+        column = (widths[cut] // window[1] * window[1])[:, None] + torch.arange(window[1])
+        ends = rising[cut[:, None], :, :, column.clamp(max=x.size(3) - 1)].permute(0, 2, 3, 1)
+        beyond = (column >= widths[cut, None])[:, None, None]
+        ends = ends.masked_fill(beyond, torch.finfo(x.dtype).min)  # [cut, C, H, window[1]]
+        best, place = F.max_pool2d(ends, window, ceil_mode=True, return_indices=True)
+        place = place // window[1] * x.size(3) + place % window[1] + column[:, :1, None, None]
+        values[cut, :, :, column[:, 0] // window[1]] = best[..., 0]
+        places[cut, :, :, column[:, 0] // window[1]] = place[..., 0]
+    if sign is not None:
+        values = values * sign
+    return Pooled(values, places.int())

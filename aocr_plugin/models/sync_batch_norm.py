@@ -18,13 +18,15 @@ Source: the formulas are those of Ioffe and Szegedy, "Batch Normalization" (2015
 PyTorch's own kernel, and so are the sums where that is exact.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from aocr_plugin.models.pooling import pool_by_rank
 
 Norm = nn.modules.batchnorm._BatchNorm
 
@@ -42,45 +44,6 @@ def _channels_last(x: Tensor) -> bool:
 def _inexact(x: Tensor) -> bool:
     """Whether PyTorch's sums over [N, C, ...] are those that are wrong in the fourth digit."""
     return x.dim() == 4 and x.dtype == torch.float32 and not x.is_cuda and not x.is_contiguous()
-
-
-class _Pooled(NamedTuple):
-    """The largest value of each window."""
-
-    values: Tensor  # [N, C, h, w]
-    places: Tensor  # [N, C, h, w], int32: in the flattened plane
-
-
-def _pooled(x: Tensor, falling: Tensor | None, window: tuple[int, int], valid: Any) -> _Pooled:
-    """Pools channels-last [N, C, H, W] by what is largest after normalisation.
-
-    Args:
-        x: not yet normalised.
-        falling: [C], whether the channel's weight is negative: its smallest value is the largest
-            then. None: no weight is.
-        window: height and width, no overlap; counts what is inside.
-        valid: [N, 1, 1, W] or None. A window that begins in the image and ends in the padding
-            counts its image alone; the zeros that padding becomes change nothing after ReLU.
-    """
-    sign = None
-    if falling is not None:
-        sign = torch.where(falling, -1.0, 1.0).to(x.dtype).view(1, -1, 1, 1)
-    rising = x if sign is None else x * sign
-    values, places = F.max_pool2d(rising, window, ceil_mode=True, return_indices=True)
-    if valid is not None and window[1] > 1:
-        widths = valid.sum(dim=3, dtype=torch.float32).flatten().long()
-        (cut,) = torch.where((widths % window[1] > 0) & (widths < x.size(3)))
-        column = (widths[cut] // window[1] * window[1])[:, None] + torch.arange(window[1])
-        ends = rising[cut[:, None], :, :, column.clamp(max=x.size(3) - 1)].permute(0, 2, 3, 1)
-        beyond = (column >= widths[cut, None])[:, None, None]
-        ends = ends.masked_fill(beyond, torch.finfo(x.dtype).min)  # [cut, C, H, window[1]]
-        best, place = F.max_pool2d(ends, window, ceil_mode=True, return_indices=True)
-        place = place // window[1] * x.size(3) + place % window[1] + column[:, :1, None, None]
-        values[cut, :, :, column[:, 0] // window[1]] = best[..., 0]
-        places[cut, :, :, column[:, 0] // window[1]] = place[..., 0]
-    if sign is not None:
-        values = values * sign
-    return _Pooled(values, places.int())
 
 
 def _sums(grad: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -119,7 +82,7 @@ class _Normalise(torch.autograd.Function):
         values, places = x, None
         if window is not None:
             falling = None if weight is None or bool((weight >= 0).all()) else weight < 0
-            values, places = _pooled(x, falling, window, valid)
+            values, places = pool_by_rank(x, falling, window, valid)
         y = F.batch_norm(values, mean, var, weight, bias, False, 0.0, eps)
         if valid is not None:
             if window is not None:
