@@ -28,6 +28,8 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 LEVELS = ("decode", "header", "exists")
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a scan of a JPEG file, its end
 _BETWEEN_SCANS = frozenset((0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = 0xC2
 _MOST_SEGMENTS = 1000  # of a JPEG file that is looked at in Python
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks of an animated PNG
@@ -70,21 +72,26 @@ def _still(data: bytes) -> bytes:
     return b"".join((_PNG, *kept))
 
 
-def _ends_as_it_should(data: bytes) -> bool:
-    """Whether a PNG or JPEG file plainly goes on to its end: none that is cut off does.
+def _plain_size(data: bytes) -> tuple[int, int] | None:
+    """Returns the size of a PNG or JPEG file that plainly goes on to its end: none cut off does.
 
-    False for other kinds, and where a closer look is needed. What is broken between beginning and
+    None for other kinds, and where a closer look is needed. What is broken between beginning and
     end is for the decoder to find.
     """
-    if data.startswith(_PNG):
-        return _png_ends(data)
     try:
-        return data.startswith(b"\xff\xd8") and _jpeg_ends(data)
+        if data.startswith(_PNG):
+            size = _png_size(data)
+        else:
+            size = _jpeg_size(data) if data.startswith(b"\xff\xd8") else None
     except (IndexError, struct.error):  # the end came earlier
-        return False
+        return None
+    most = Image.MAX_IMAGE_PIXELS
+    if size is None or 0 in size or (most is not None and size[0] * size[1] > most):
+        return None
+    return size
 
 
-def _png_ends(data: bytes) -> bool:
+def _png_size(data: bytes) -> tuple[int, int] | None:
     """Walks from chunk to chunk, testing their checksums, to the one named IEND.
 
     An animation is looked at more closely: its frames may be broken or missing.
@@ -92,34 +99,38 @@ def _png_ends(data: bytes) -> bool:
     for name, start, end in _chunks(data):
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         if name in _ANIMATION or zlib.crc32(memoryview(data)[start + 4 : end - 4]) != checksum:
-            return False
-        if name == b"IEND":
-            return True
-    return False
+            return None
+        if name == b"IEND" and data[len(_PNG) + 4 :].startswith(b"IHDR"):
+            return struct.unpack_from(">II", data, len(_PNG) + 8)
+    return None
 
 
-def _jpeg_ends(data: bytes) -> bool:
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Walks from segment to segment, and over what the scans hold, to the end of the image.
 
     More than one scan is looked at more closely where the image is not progressive.
     """
-    place, scans, progressive = 2, 0, False
+    place, scans, frame = 2, 0, None
     for _ in range(_MOST_SEGMENTS):
         marker = data[place + 1]
         if data[place] != 0xFF or (scans and marker not in _BETWEEN_SCANS):
-            return False
+            return None
         if marker == 0xD9:
-            return scans == 1 or (scans > 1 and progressive)
+            if frame is None or scans == 0 or (scans > 1 and data[frame + 1] != _PROGRESSIVE):
+                return None
+            height, width = struct.unpack_from(">HH", data, frame + 5)
+            return width, height
         (length,) = struct.unpack_from(">H", data, place + 2)
+        if marker in _FRAMES:
+            frame = place
         place += 2 + length
-        progressive |= marker == 0xC2
         if marker == 0xDA:
             scans += 1
             following = _MARKER.search(data, place)
             if following is None:
-                return False
+                return None
             place = following.start()
-    return False
+    return None
 
 
 def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int]:
@@ -140,14 +151,18 @@ def check_bytes(data: bytes, name: str, level: str = "decode") -> tuple[int, int
     Raises:
         ImageError: not an image, truncated, or broken in another way.
     """
-    size = _pillow_check(data, name, level)
+    size = _whole_size(data, name, level)
     if level == "decode":
         imdecode(data, cv2.IMREAD_UNCHANGED, name)
     return size
 
 
-def _pillow_check(data: bytes, name: str, level: str) -> tuple[int, int]:
+def _whole_size(data: bytes, name: str, level: str) -> tuple[int, int]:
     """Is :func:`check_bytes` without OpenCV's own decoding."""
+    if level == "decode":
+        size = _plain_size(data)
+        if size is not None:
+            return size
     if not data:
         raise ImageError(f"{name}: the file is empty")
     try:
@@ -155,7 +170,7 @@ def _pillow_check(data: bytes, name: str, level: str) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 size = image.size
-                if level == "decode" and not _ends_as_it_should(data):
+                if level == "decode":
                     image.load()
     except UnidentifiedImageError as error:
         raise ImageError(
@@ -179,7 +194,7 @@ def decode(image: bytes | NDArray[Any], name: str, color_type: str = "color") ->
     """
     gray = color_type.startswith("grayscale")
     if isinstance(image, bytes):
-        _pillow_check(image, name, "decode")
+        _whole_size(image, name, "decode")
         flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
         if color_type.endswith("ignore_orientation"):
             flag |= cv2.IMREAD_IGNORE_ORIENTATION

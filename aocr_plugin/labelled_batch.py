@@ -55,8 +55,9 @@ class LabelledBatch:
         if self._samples is None:
             self._samples = []
             for index, text in enumerate(self._texts):
-                metas = {key: values[index] for key, values in self._metas.items()}
-                sample = TextRecogDataSample(metainfo=metas)
+                sample = TextRecogDataSample()
+                for key, values in self._metas.items():  # set_metainfo would copy each
+                    sample.set_field(values[index], key, field_type="metainfo")
                 sample.gt_text = LabelData() if text is None else LabelData(item=text)
                 self._samples.append(sample)
         return self._samples

@@ -36,37 +36,46 @@ PROGRESSIVE = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2
 
 
 @pytest.mark.parametrize("extension, options", [(".png", []), (".jpg", []), (".jpg", PROGRESSIVE)])
-def test_no_file_that_is_cut_off_ends_as_it_should(extension, options):
+def test_no_file_that_is_cut_off_plainly_has_a_size(extension, options):
     data = cv2.imencode(extension, draw_word("NOISE"), options)[1].tobytes()
-    assert images._ends_as_it_should(data) and images._ends_as_it_should(data + b"more")
-    whole = [cut for cut in range(len(data)) if images._ends_as_it_should(data[:cut])]
+    size = draw_word("NOISE").shape[::-1]
+    assert images._plain_size(data) == images._plain_size(data + b"more") == size
+    whole = [cut for cut in range(len(data)) if images._plain_size(data[:cut])]
     assert whole == []
 
 
 def test_an_odd_jpeg_file_is_looked_at_twice():
     data = encoded(".jpg")
     filled = data[:2] + b"\xff\xff" + data[2:]
-    assert not images._ends_as_it_should(filled)
+    assert not images._plain_size(filled)
     assert images.check_bytes(filled, "x") == (110, 40)
     start = data.index(b"\xff\xda")
     scan = data[start : start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")]
-    assert not images._ends_as_it_should(data[:-200] + scan + data[-200:])
-    assert not images._ends_as_it_should(data[:2] + b"\xff\xfe\x00\x02" * 1000 + data[2:])
+    assert not images._plain_size(data[:-200] + scan + data[-200:])
+    assert not images._plain_size(data[:2] + b"\xff\xfe\x00\x02" * 1000 + data[2:])
     middle = len(data) * 2 // 3
-    assert not images._ends_as_it_should(data[:middle] + b"\xff\x02" + data[middle:])
+    assert not images._plain_size(data[:middle] + b"\xff\x02" + data[middle:])
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg"])
 def test_whole_files_are_decoded_once(extension, monkeypatch):
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda image: pytest.fail("by Pillow"))
+    monkeypatch.setattr("PIL.Image.open", lambda *_, **__: pytest.fail("by Pillow"))
     assert images.check_bytes(encoded(extension), "x") == (110, 40)
     assert images.decode(encoded(extension), "x", "grayscale").shape == (40, 110)
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+def test_an_image_of_too_many_pixels_is_not_decoded(extension, monkeypatch):
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 2000)
+    monkeypatch.setattr("cv2.imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match=r"x: .*exceeds limit of 4000 pixels"):
+        images.decode(encoded(extension), "x")
 
 
 def test_a_png_file_with_a_wrong_checksum_is_looked_at_twice():
     data = encoded(".png")
     wrong = data[:-14] + bytes([data[-14] ^ 1]) + data[-13:]
-    assert not images._ends_as_it_should(wrong)
+    assert not images._plain_size(wrong)
     with pytest.raises(ImageError, match=r"^x: "):
         images.check_bytes(wrong, "x")
 

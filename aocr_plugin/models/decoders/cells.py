@@ -32,10 +32,9 @@ class LSTMCell(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Maps x [N, h] and state (c, h) to the output [N, h] and the new state."""
         carry, hidden = state
-        gates, u = self.gates(torch.cat([x, hidden], dim=1)), self.units
-        keep = torch.sigmoid(gates[:, 2 * u : 3 * u]) * carry
-        carry = keep + torch.sigmoid(gates[:, :u]) * torch.tanh(gates[:, u : 2 * u])
-        hidden = torch.tanh(carry) * torch.sigmoid(gates[:, 3 * u : 4 * u])
+        into, candidate, keep, out = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
+        carry = torch.sigmoid(keep) * carry + torch.sigmoid(into) * torch.tanh(candidate)
+        hidden = torch.tanh(carry) * torch.sigmoid(out)
         return hidden, (carry, hidden)
 
 
@@ -156,7 +155,7 @@ class AttentionStep(nn.Module):
             out, layer_state = cell(out, state[first : first + self.states_per_layer])
             new_state.extend(layer_state)
         query = self.query(torch.cat(new_state, dim=1))
-        scores = torch.tanh(keys + query[:, None, :]) @ self.score.to(keys.dtype)
+        scores = (keys + query[:, None, :]).tanh_() @ self.score.to(keys.dtype)
         if mask is not None:
             scores = scores.masked_fill(mask, float("-inf"))
         attention = torch.softmax(scores.float(), dim=1)
