@@ -151,3 +151,14 @@ def test_where_it_is_taken(layout, training, grad, expected, monkeypatch):
         y = block(torch.randn(2, 4, 6, 6).contiguous(memory_format=layout))
     assert y.shape == (2, 8, 3, 3)
     assert taken == ([((2, 2), None)] if expected else [])
+
+
+def test_hooks_see_what_the_layer_alone_does():
+    block = ConvBlock(4, 8, 3, norm=True, pool=(2, 2), bn_momentum=0.1, bn_eps=1e-3)
+    block = synced(block).to(memory_format=torch.channels_last)
+    x = torch.randn(2, 4, 6, 6).contiguous(memory_format=torch.channels_last)
+    pooled, seen = block(x), []
+    block.norm.register_forward_hook(lambda layer, inputs, output: seen.append(output.clone()))
+    assert torch.allclose(block(x), pooled, atol=1e-5)
+    (normalised,) = seen
+    assert normalised.shape == (2, 8, 6, 6) and normalised.lt(0).any()

@@ -203,8 +203,13 @@ class SyncedBatchNorm2d(_Synced, nn.BatchNorm2d):
     """``BatchNorm2d`` over all processes."""
 
     def activates(self, x: Tensor) -> bool:
-        """Whether ``activated`` takes [N, C, H, W]: while it learns, channels last, on a CPU."""
-        learns = self.training and torch.is_grad_enabled()
+        """Whether ``activated`` takes [N, C, H, W]: while it learns, channels last, on a CPU.
+
+        Not where hooks look at the layer, which want to see what it alone does.
+        """
+        hooks = [self._forward_pre_hooks, self._forward_hooks]
+        hooks += [self._backward_pre_hooks, self._backward_hooks]
+        learns = self.training and torch.is_grad_enabled() and not any(hooks)
         return learns and x.device.type == "cpu" and _channels_last(x)
 
     def activated(
