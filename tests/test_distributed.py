@@ -63,8 +63,8 @@ def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path):
     found = [answers.get(timeout=30) for _ in ranks]
     for process in ranks:
         process.join(30)
-    whole = two_steps(network().double(), slice(0, 7))
-    unsynced = two_steps(network().double(), slice(0, 3))
+    whole = two_steps(network(activated=True).double(), slice(0, 7))
+    unsynced = two_steps(network(activated=True).double(), slice(0, 3))
     assert not np.allclose(unsynced[1].running_mean, whole[1].running_mean, atol=1e-3)
     for gradients, buffers in found:
         for ours, parameter in zip(gradients, whole.parameters(), strict=True):

@@ -32,9 +32,10 @@ class LSTMCell(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Maps x [N, h] and state (c, h) to the output [N, h] and the new state."""
         carry, hidden = state
-        into, candidate, keep, out = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
-        carry = torch.sigmoid(keep) * carry + torch.sigmoid(into) * torch.tanh(candidate)
-        hidden = torch.tanh(carry) * torch.sigmoid(out)
+        gates, u = self.gates(torch.cat([x, hidden], dim=1)), self.units
+        keep = torch.sigmoid(gates[:, 2 * u : 3 * u]) * carry
+        carry = keep + torch.sigmoid(gates[:, :u]) * torch.tanh(gates[:, u : 2 * u])
+        hidden = torch.tanh(carry) * torch.sigmoid(gates[:, 3 * u : 4 * u])
         return hidden, (carry, hidden)
 
 
