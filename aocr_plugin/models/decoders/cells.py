@@ -156,7 +156,7 @@ class AttentionStep(nn.Module):
             out, layer_state = cell(out, state[first : first + self.states_per_layer])
             new_state.extend(layer_state)
         query = self.query(torch.cat(new_state, dim=1))
-        scores = (keys + query[:, None, :]).tanh_() @ self.score.to(keys.dtype)
+        scores = torch.tanh(keys + query[:, None, :]) @ self.score.to(keys.dtype)
         if mask is not None:
             scores = scores.masked_fill(mask, float("-inf"))
         attention = torch.softmax(scores.float(), dim=1)
