@@ -12,6 +12,7 @@ from PIL import Image
 
 from aocr_plugin import images
 from aocr_plugin.errors import ImageError
+from aocr_plugin.whole_images import chunks, plain_size
 
 
 def encoded(extension: str) -> bytes:
@@ -39,22 +40,22 @@ PROGRESSIVE = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2
 def test_no_file_that_is_cut_off_plainly_has_a_size(extension, options):
     data = cv2.imencode(extension, draw_word("NOISE"), options)[1].tobytes()
     size = draw_word("NOISE").shape[::-1]
-    assert images._plain_size(data) == images._plain_size(data + b"more") == size
-    whole = [cut for cut in range(len(data)) if images._plain_size(data[:cut])]
+    assert plain_size(data) == plain_size(data + b"more") == size
+    whole = [cut for cut in range(len(data)) if plain_size(data[:cut])]
     assert whole == []
 
 
 def test_an_odd_jpeg_file_is_looked_at_twice():
     data = encoded(".jpg")
     filled = data[:2] + b"\xff\xff" + data[2:]
-    assert not images._plain_size(filled)
+    assert not plain_size(filled)
     assert images.check_bytes(filled, "x") == (110, 40)
     start = data.index(b"\xff\xda")
     scan = data[start : start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")]
-    assert not images._plain_size(data[:-200] + scan + data[-200:])
-    assert not images._plain_size(data[:2] + b"\xff\xfe\x00\x02" * 1000 + data[2:])
+    assert not plain_size(data[:-200] + scan + data[-200:])
+    assert not plain_size(data[:2] + b"\xff\xfe\x00\x02" * 1000 + data[2:])
     middle = len(data) * 2 // 3
-    assert not images._plain_size(data[:middle] + b"\xff\x02" + data[middle:])
+    assert not plain_size(data[:middle] + b"\xff\x02" + data[middle:])
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg"])
@@ -75,7 +76,7 @@ def test_an_image_of_too_many_pixels_is_not_decoded(extension, monkeypatch):
 def test_a_png_file_with_a_wrong_checksum_is_looked_at_twice():
     data = encoded(".png")
     wrong = data[:-14] + bytes([data[-14] ^ 1]) + data[-13:]
-    assert not images._plain_size(wrong)
+    assert not plain_size(wrong)
     with pytest.raises(ImageError, match=r"^x: "):
         images.check_bytes(wrong, "x")
 
@@ -87,7 +88,7 @@ def animated(change=lambda idat: idat, size=(110, 40)):
     frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
     data = file.getvalue()
     out = [data[:8]]
-    for name, start, end in images._chunks(data):
+    for name, start, end in chunks(data):
         body = data[start + 8 : end - 4]
         if name == b"IDAT":
             body = change(body)
