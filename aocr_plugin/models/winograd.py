@@ -5,8 +5,9 @@ runs at about half the speed of their output. Winograd's minimal filtering F(4 x
 4 x 4 outputs of 36 products a pair of channels instead of 144, F(2 x 2, 2 x 2) makes 2 x 2 of 9
 instead of 16, in as many plain matrix products, forwards and backwards. The gradient of the weights
 gains from 64 channels on; the output and the gradient of the image, whose transforms cost as much
-and whose convolutions PyTorch is better at, from two to three hundred on. Where the processor has
-AVX-512, PyTorch's convolutions gain more than the transforms: there all of it begins as late.
+and whose convolutions PyTorch is better at, from 128 on, with 2 x 2 kernels from two to three
+hundred. Where the processor has AVX-512, PyTorch's convolutions gain more than the transforms:
+there all of it begins as late.
 
 Only training in float32 on a CPU takes it: its rounding errors are those of float32 times a few
 (1e-5 of the largest output), too small to matter for learning, but reading stays the same to the
@@ -26,7 +27,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
 # channels in times channels out, where the gradient of the weights begins to pay
-_FEWEST = 256 * 128 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64 * 64
+_FEWEST = 128 * 128 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64 * 64
 
 
 class _Filter(NamedTuple):
@@ -59,7 +60,7 @@ _FILTERS = {  # by the kernel's side
         [[1, 1, 0], [0, 1, 1]],
     ),
     3: _filter(
-        256 * 128,
+        128 * 128,
         [
             [4, 0, -5, 0, 1, 0],
             [0, -4, -4, 1, 1, 0],
