@@ -20,6 +20,7 @@ from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference.model import build_model, set_search
 from aocr_plugin.inference.prediction import Prediction, from_sample
+from aocr_plugin.models import rectified_conv
 from aocr_plugin.models.backbones.sliding_cnn import SlidingCNN
 from aocr_plugin.models.data_preprocessor import StackedDataPreprocessor
 from aocr_plugin.models.recognizers.aocr import AOCR
@@ -70,6 +71,9 @@ class PyTorchEngine:
         self.model.to(self.device).eval()
         if isinstance(getattr(self.model, "backbone", None), SlidingCNN):
             fuse_conv_bn(self.model.backbone)  # the weights take BatchNorm's scale and shift
+            plain = self.device.type == "cpu" and self.precision is None and not compiled
+            if plain and rectified_conv.available():
+                self.model.backbone.rectify()
         if isinstance(self.model, AOCR) and self.model.with_backbone:
             self.model.backbone.to(memory_format=torch.channels_last)  # a quarter faster on CPUs
             self.model.memory_format = torch.channels_last

@@ -46,7 +46,7 @@ def _halved(x: Tensor, dim: int) -> Tensor:
     return larger
 
 
-def _reads(x: Tensor) -> bool:
+def reads(x: Tensor) -> bool:
     """Whether [N, C, H, W] lies channels last on a CPU and nothing learns from or records this."""
     watched = torch.is_grad_enabled() or recorded() or torch.compiler.is_compiling()
     is_last = x.is_contiguous(memory_format=torch.channels_last)
@@ -64,7 +64,7 @@ def max_pool(x: Tensor, window: tuple[int, int]) -> Tensor:
     if x.device.type == "cpu" and x.requires_grad and torch.is_grad_enabled():
         pooled: Tensor = _MaxPool.apply(x, window)
         return pooled
-    if max(window) == 2 and _reads(x):
+    if max(window) == 2 and reads(x):
         for dim, size in zip((2, 3), window, strict=True):
             x = _halved(x, dim) if size == 2 else x
         return x

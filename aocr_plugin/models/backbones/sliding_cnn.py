@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from aocr_plugin.models.dropout import ByteDropout
 from aocr_plugin.models.initialisation import glorot_conv_
 from aocr_plugin.models.pooling import max_pool
+from aocr_plugin.models.rectified_conv import RectifiedConv2d
 from aocr_plugin.models.sync_batch_norm import SyncedBatchNorm2d
 from aocr_plugin.models.widths import valid_columns, without_padding
 from aocr_plugin.models.winograd import LearningConv2d
@@ -31,7 +32,7 @@ class ConvBlock(nn.Module):
 
     An even kernel is padded at the bottom and right, as TensorFlow does. ReLU comes after the
     pooling, which leaves fewer values: the result is the same. In an exported graph it comes right
-    after the convolution, of which runtimes make it a part.
+    after the convolution, of which runtimes make it a part; see also :meth:`SlidingCNN.rectify`.
 
     Args:
         in_channels: channels in.
@@ -91,7 +92,9 @@ class ConvBlock(nn.Module):
             x = without_padding(x, valid)
         if self.pool is not None:
             x = max_pool(x, self.pool)
-        return x if exported else torch.relu_(x)  # nothing before it needs its output to learn
+        if exported or isinstance(self.conv, RectifiedConv2d):
+            return x
+        return torch.relu_(x)  # nothing before it needs its output to learn
 
 
 @MODELS.register_module()
@@ -183,6 +186,15 @@ class SlidingCNN(BaseModule):
             if valid is not None and pool is not None and pool[1] > 1:
                 valid = F.max_pool2d(valid, (1, pool[1]), ceil_mode=True)
         return self.dropout(x), valid
+
+    def rectify(self) -> None:
+        """Makes ReLU a part of the convolutions, whose weights must not change any more.
+
+        For reading on a CPU, after BatchNorm has been folded into them, and where
+        ``rectified_conv.available()``.
+        """
+        for block in self.blocks:
+            block.conv = RectifiedConv2d(block.conv)  # type: ignore[arg-type]
 
     def feature_lengths(self, widths: Tensor) -> Tensor:
         """Returns how many feature columns an image of each width in ``widths`` has."""
