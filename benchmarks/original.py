@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import turns
+
 _LINE = re.compile(
     r"Step \d+ \((?P<seconds>[\d.]+)s\).*(?:\((?P<text>.*) vs .*\)|% \((?P<right>.*)\))"
 )
@@ -59,6 +61,8 @@ with tf.compat.v1.Session(config=tf.compat.v1.ConfigProto(allow_soft_placement=T
         for _ in range(Config.BATCH_SIZE):
             data.append(*example())
         data = data.flush_out(model.buckets)
+        print("ready", flush=True)
+        sys.stdin.readline()
         begun = time.perf_counter()
         loss = model.step(data, False)["loss"]
         seconds.append(time.perf_counter() - begun)
@@ -81,6 +85,8 @@ def environment(checkout: str) -> dict[str, str]:
 def train(settings: dict[str, Any], width: int, warm_up: int, steps: int) -> dict[str, Any]:
     """Times training steps of the original's ``Model`` with its defaults: batch 65, 10 steps.
 
+    Each waits for its turn (``turns.py``).
+
     Args:
         settings: ``checkout`` (folder that holds the package ``aocr``) and ``python``.
         width: columns of the network's input: 86 (its defaults) or another. The images fed are
@@ -91,17 +97,24 @@ def train(settings: dict[str, Any], width: int, warm_up: int, steps: int) -> dic
     Returns:
         ``images_per_s``, ``memory_mb`` (peak, 10^6 bytes), ``size``, ``batch``, ``tensorflow``.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [settings["python"], "-c", _TRAIN, str(width), str(warm_up), str(steps)],
+    line = [settings["python"], "-c", _TRAIN, str(width), str(warm_up), str(steps)]
+    said = ""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
+        with subprocess.Popen(
+            line,
             cwd=folder,
             env=environment(settings["checkout"]),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
-        )
-    if done.returncode:
-        raise SystemExit(f"the original ended with an error:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+        ) as process:
+            for said in process.stdout:
+                if said == turns.READY:
+                    print(said, end="", flush=True)  # the answer goes straight to the process
+        if process.returncode:
+            errors.seek(0)
+            raise SystemExit(f"the original ended with an error:\n{errors.read()[-2000:]}")
+    return json.loads(said)
 
 
 def read_files(settings: dict[str, Any], files: list[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 ``python benchmarks/peer_models.py JOB``: JOB is JSON, and so is the last line printed:
 ``images_per_s``, ``ms`` (an image at batch 1), ``memory_mb`` (peak), ``memory_one_mb`` (peak while
 images are read one at a time), ``file_mb``; or ``left_out``, the reason why nothing was measured.
+At the original's sizes each training step waits for its turn (``turns.py``).
 
 Networks of MMOCR and of this project are built from their configs with random weights, learn by
 MMEngine's ``train_step`` and read by its ``test_step``, preprocessing of tensors, loss, optimiser
@@ -26,6 +27,7 @@ from typing import Any
 
 import original
 import peer_memory
+import turns
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -155,6 +157,8 @@ def train(job: Job) -> Figures:
     seconds = []
     for _ in range(job["warm_up"] + job["steps"]):
         data = make_batch(count, size, longest)
+        if job["task"] in ORIGINAL_SIZES:
+            turns.wait()
         begun = time.perf_counter()
         losses = model.train_step(data, wrapper)
         seconds.append(time.perf_counter() - begun)

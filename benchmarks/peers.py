@@ -15,23 +15,26 @@ Four kinds of figures, each of all who have them:
   where its weights are given), Tesseract, RapidOCR's recognisers and ddddocr. Tesseract's
   milliseconds include the start of its program, as it is used.
 
-Every figure comes from a process of its own on the same cores, after a warm-up; every other round
-goes backwards, and Ctrl-C keeps the rounds that are whole. Standing are medians over the rounds,
-and medians of the rounds' ratios: how many times as fast ``aocr_base`` (in ``read``: the first
-``--model``) is as the candidate. Accuracies are those that ``accuracy.py`` has written, means over
-the real sets. What is not installed is left out with its reason. Table on standard output; figures
-in ``benchmarks/results/peers.json``; accuracy against milliseconds in ``peers.png`` beside it.
+Every figure comes from a process of its own on the same cores, after a warm-up; in ``train_86`` and
+``train_128`` the processes take turns step by step, since another machine's work lasts for seconds
+to minutes. Every other round goes backwards, and Ctrl-C keeps the rounds that are whole. Standing
+are medians over the rounds, and medians of the rounds' ratios: how many times as fast
+``aocr_base`` (in ``read``: the first ``--model``) is as the candidate. Accuracies are those that
+``accuracy.py`` has written, means over the real sets. What is not installed is left out with its
+reason. Table on standard output; figures in ``benchmarks/results/peers.json``; accuracy against
+milliseconds in ``peers.png`` beside it.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import turns
 from machine import processor
 from peer_models import MMOCR, ORIGINAL_SIZES, OURS
 from peer_tables import write
@@ -141,15 +144,33 @@ def _bf16_pays() -> bool:
     return cpu_bf16_pays()
 
 
-def run(job: Job) -> dict[str, Any]:
-    """Does a job in a process of its own; returns its figures or why there are none."""
-    settings = {"OMP_NUM_THREADS": str(job["threads"])}
-    line = [sys.executable, str(ROOT / "benchmarks" / "peer_models.py"), json.dumps(job)]
-    done = subprocess.run(line, capture_output=True, text=True, env=os.environ | settings)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
-        return {"left_out": said[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+def run(jobs: list[Job]) -> list[dict[str, Any]]:
+    """Does jobs in processes of their own; returns the figures of each or why there are none."""
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for job in jobs:
+            settings = {"OMP_NUM_THREADS": str(job["threads"])}
+            line = [sys.executable, str(ROOT / "benchmarks" / "peer_models.py"), json.dumps(job)]
+            processes.append(turns.Process(line, os.environ | settings))
+            stack.callback(processes[-1].close)
+        turns.in_turn(processes)
+        return [result(process) for process in processes]
+
+
+def result(process: turns.Process) -> dict[str, Any]:
+    """Returns the figures of a process that has ended, or why there are none."""
+    if process.code:
+        return {"left_out": (process.errors or [f"ended with {process.code}"])[-1]}
+    return json.loads(process.said)
+
+
+def together(jobs: list[Job]) -> list[list[Job]]:
+    """Returns jobs in groups whose steps take turns: those of one of the original's tasks."""
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        key = name_of(job)
+        groups.setdefault(key[:1] if job["task"] in ORIGINAL_SIZES else key, []).append(job)
+    return list(groups.values())
 
 
 def in_turn(jobs: list[Job], number: int) -> list[Job]:
@@ -178,17 +199,16 @@ def measure(
     whole = 0
     try:
         for number in range(repeats):
-            for job in in_turn(jobs, number):
-                key = name_of(job)
-                if key not in rounds:
-                    continue
-                found = run(job)
-                print(f"round {number + 1} of {repeats}: {': '.join(key)}", file=sys.stderr)
-                if "left_out" in found:
-                    left_out[": ".join(key)] = found["left_out"]
-                    del rounds[key]
-                else:
-                    rounds[key].append(found)
+            left = [job for job in in_turn(jobs, number) if name_of(job) in rounds]
+            for group in together(left):
+                for job, found in zip(group, run(group), strict=True):
+                    key = name_of(job)
+                    print(f"round {number + 1} of {repeats}: {': '.join(key)}", file=sys.stderr)
+                    if "left_out" in found:
+                        left_out[": ".join(key)] = found["left_out"]
+                        del rounds[key]
+                    else:
+                        rounds[key].append(found)
             whole = number + 1
     except KeyboardInterrupt:
         if not whole:

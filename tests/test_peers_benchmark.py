@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import peer_models
 import peer_picture
 import peer_tables
 import peers
+import turns
 
 SET_NAMES = ["iiit5k", "svt"]
 
@@ -147,11 +149,12 @@ def test_order_alternates_ratios_are_the_rounds_own_and_failures_are_left_out(mo
     jobs = [dict(task="train", candidate=name, precision="fp32") for name in names]
     ran, rates = [], {"aocr_base": [10.0, 40.0, 30.0], "mmocr_crnn": [5.0, 10.0, 10.0]}
 
-    def run(job):
+    def run(group):
+        (job,) = group
         ran.append(job["candidate"])
         if job["candidate"] == "mmocr_sar":
-            return {"left_out": "it is not here"}
-        return {"images_per_s": rates[job["candidate"]][ran.count(job["candidate"]) - 1]}
+            return [{"left_out": "it is not here"}]
+        return [{"images_per_s": rates[job["candidate"]][ran.count(job["candidate"]) - 1]}]
 
     monkeypatch.setattr(peers, "run", run)
     left_out = {}
@@ -160,6 +163,69 @@ def test_order_alternates_ratios_are_the_rounds_own_and_failures_are_left_out(mo
     assert left_out == {"train: mmocr_sar": "it is not here"}
     assert measured["train"]["aocr_base"]["images_per_s"] == 30
     assert measured["train"]["mmocr_crnn"]["times"] == {"images_per_s": 3.0}, "of 2, 4, 3"
+
+
+def test_the_originals_sizes_are_measured_together_and_the_rest_alone(monkeypatch):
+    names = ["aocr_base", "original", "aocr_original"]
+    tasks = ["train", "train_86", "train_128"]
+    ran, jobs = [], []
+    for task in tasks:
+        jobs += [dict(task=task, candidate=name, precision="fp32") for name in names]
+
+    def run(group):
+        ran.append([(job["task"], job["candidate"]) for job in group])
+        missing = {"left_out": "no TensorFlow"}
+        return [
+            missing if job["candidate"] == "original" else {"images_per_s": 1.0} for job in group
+        ]
+
+    monkeypatch.setattr(peers, "run", run)
+    left_out = {}
+    measured = peers.measure(jobs, 2, left_out, None)
+    alone = [[("train", name)] for name in names]
+    beside = [[(task, name) for name in names] for task in tasks[1:]]
+    assert ran[:5] == [*alone, *beside]
+    ours = ["aocr_original", "aocr_base"]
+    assert ran[5:7] == [
+        [("train_128", name) for name in ours],
+        [("train_86", name) for name in ours],
+    ]
+    assert sorted(left_out) == [f"{task}: original" for task in sorted(tasks)]
+    assert {len(row["rounds"]) for rows in measured.values() for row in rows.values()} == {2}
+
+
+STEPS = """
+import sys, time
+sys.path.append(sys.argv[1])
+import turns
+for step in range(int(sys.argv[3])):
+    turns.wait()
+    with open(sys.argv[2], "a") as log:
+        log.write(f"{sys.argv[4]}{step} ")
+        log.flush()
+        time.sleep(0.05)
+        log.write("done ")
+if sys.argv[4] == "c":
+    sys.exit("c has no more to do")
+print(sys.argv[4])
+"""
+
+
+def test_steps_are_made_in_turn_and_never_two_at_a_time(tmp_path):
+    log = tmp_path / "log"
+    line = [sys.executable, "-c", STEPS, str(ROOT / "benchmarks"), str(log)]
+    asked = {"a": 3, "b": 2, "c": 0}
+    found = [turns.Process([*line, str(n), name], dict(os.environ)) for name, n in asked.items()]
+    turns.in_turn(found)
+    assert log.read_text() == "a0 done b0 done a1 done b1 done a2 done "
+    assert [process.code for process in found] == [0, 0, 1]
+    assert [process.said for process in found] == ["a\n", "b\n", ""]
+    assert peers.result(found[2]) == {"left_out": "c has no more to do"}
+    waits = turns.Process([*line, "1", "d"], dict(os.environ))
+    assert waits.turn()
+    for process in (waits, *found):
+        process.close()
+    assert waits._process.returncode not in (0, None) and "d0" not in log.read_text()
 
 
 def test_input_sizes_are_those_of_the_configs():
@@ -224,11 +290,11 @@ def test_a_quick_run(tmp_path):
 def test_an_interruption_keeps_the_rounds_that_are_whole(monkeypatch):
     rates = iter((10.0, 20.0, 30.0, 40.0, 50.0, None))
 
-    def run(job):
+    def run(group):
         rate = next(rates)
         if rate is None:
             raise KeyboardInterrupt
-        return {"images_per_s": rate}
+        return [{"images_per_s": rate} for _ in group]
 
     monkeypatch.setattr(peers, "run", run)
     names = ("aocr_base", "mmocr_crnn")
