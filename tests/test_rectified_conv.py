@@ -1,3 +1,4 @@
+import pickle
 from copy import deepcopy
 from pathlib import Path
 
@@ -46,6 +47,24 @@ def test_it_is_pytorchs_where_something_learns_or_records():
     with torch.inference_mode():
         double = ours.double()(images.double())
     torch.testing.assert_close(double.float(), torch.relu(plain(images)).detach())
+
+
+def test_weights_may_change_and_the_layer_be_copied_and_pickled():
+    ours, plain = pair()
+    images = torch.randn(2, 8, 4, 6).contiguous(memory_format=CHANNELS_LAST)
+    with torch.inference_mode():
+        before = ours(images)
+        for copied in (deepcopy(ours), pickle.loads(pickle.dumps(ours))):
+            assert torch.equal(copied(images), before)
+    plain.weight.neg_()
+    ours.load_state_dict(plain.state_dict())
+    with torch.inference_mode():
+        right = torch.relu(plain(images))
+        torch.testing.assert_close(ours(images), right, atol=1e-5, rtol=1e-5)
+        assert not torch.equal(before, right)
+        made_here = RectifiedConv2d(deepcopy(plain))
+        made_here.weight = nn.Parameter(plain.weight.clone(), requires_grad=False)
+        assert made_here.weight.is_inference() and torch.equal(made_here(images), ours(images))
 
 
 def test_checkpoints_are_read_by_it_on_a_cpu_in_float32():

@@ -8,6 +8,8 @@ take 0.7 to 0.8 of the time, those of 64 about 0.95. What comes out differs by f
 PyTorch's compiler asks oneDNN in the same way; there is no layer in PyTorch that does.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -29,25 +31,41 @@ class RectifiedConv2d(nn.Conv2d):
     """relu(conv(x)), in one go where it reads in float32 on a CPU; elsewhere PyTorch's two.
 
     Args:
-        conv: whose weights, which do not change any more, it takes.
+        conv: whose weights it takes.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         nn.Module.__init__(self)
         self.__dict__ |= conv.__dict__
-        self._ordered = torch.ops.mkldnn._reorder_convolution_weight(
-            conv.weight.detach(), *self._settings(), [_LIKELY[0], conv.in_channels, *_LIKELY[1:]]
-        )
+        self._ordered: Tensor | None = None
+        self._ordered_version: int | None = None  # of the weights that are in order
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what is copied and pickled: all but the weights in order, which cannot be."""
+        return self.__dict__ | {"_ordered": None}
 
     def _settings(self) -> tuple[list[int], list[int], list[int], int]:
         """Returns padding, stride, dilation and groups."""
         return list(map(int, self.padding)), list(self.stride), list(self.dilation), self.groups
+
+    def _in_order(self) -> Tensor:
+        """Returns the weights in oneDNN's order, made anew if they have changed."""
+        ordered, version = self._ordered, None
+        if not self.weight.is_inference():  # else it is not known
+            version = self.weight._version
+        if ordered is None or version != self._ordered_version:
+            likely = [_LIKELY[0], self.in_channels, *_LIKELY[1:]]
+            ordered = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight.detach(), *self._settings(), likely
+            )
+            self._ordered, self._ordered_version = ordered, version
+        return ordered
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [N, C, H, W] to [N, K, H', W'], not below zero."""
         if x.dtype != torch.float32 or torch.is_autocast_enabled("cpu") or not reads(x):
             return torch.relu(super().forward(x))
         rectified: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._ordered, self.bias, *self._settings(), "relu", [], ""
+            x, self._in_order(), self.bias, *self._settings(), "relu", [], ""
         )
         return rectified

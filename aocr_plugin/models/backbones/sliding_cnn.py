@@ -188,7 +188,7 @@ class SlidingCNN(BaseModule):
         return self.dropout(x), valid
 
     def rectify(self) -> None:
-        """Makes ReLU a part of the convolutions, whose weights must not change any more.
+        """Makes ReLU a part of the convolutions.
 
         For reading on a CPU, after BatchNorm has been folded into them, and where
         ``rectified_conv.available()``.
