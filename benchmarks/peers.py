@@ -153,7 +153,7 @@ def run(jobs: list[Job]) -> list[dict[str, Any]]:
             line = [sys.executable, str(ROOT / "benchmarks" / "peer_models.py"), json.dumps(job)]
             processes.append(turns.Process(line, os.environ | settings))
             stack.callback(processes[-1].close)
-        turns.in_turn(processes)
+        turns.run(processes)
         return [result(process) for process in processes]
 
 
@@ -173,7 +173,7 @@ def together(jobs: list[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def in_turn(jobs: list[Job], number: int) -> list[Job]:
+def ordered(jobs: list[Job], number: int) -> list[Job]:
     """Returns the jobs in the order of a round: every other one goes backwards."""
     return jobs if number % 2 == 0 else jobs[::-1]
 
@@ -199,7 +199,7 @@ def measure(
     whole = 0
     try:
         for number in range(repeats):
-            left = [job for job in in_turn(jobs, number) if name_of(job) in rounds]
+            left = [job for job in ordered(jobs, number) if name_of(job) in rounds]
             for group in together(left):
                 for job, found in zip(group, run(group), strict=True):
                     key = name_of(job)

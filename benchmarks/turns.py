@@ -3,6 +3,7 @@
 A process that takes part calls :func:`wait` before each step; what it prints last is its result.
 """
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -59,8 +60,9 @@ class Process:
                 text=True,
             )
         else:
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it has been killed: its code tells
+                self._process.stdin.write("\n")
+                self._process.stdin.flush()
         for said in self._process.stdout:
             if said == READY:
                 return True
@@ -76,7 +78,7 @@ class Process:
         self._errors.close()
 
 
-def in_turn(processes: list[Process]) -> None:
+def run(processes: list[Process]) -> None:
     """Runs processes to their ends, never two at a time."""
     while processes:
         processes = [process for process in processes if process.turn()]

@@ -216,14 +216,17 @@ def test_steps_are_made_in_turn_and_never_two_at_a_time(tmp_path):
     line = [sys.executable, "-c", STEPS, str(ROOT / "benchmarks"), str(log)]
     asked = {"a": 3, "b": 2, "c": 0}
     found = [turns.Process([*line, str(n), name], dict(os.environ)) for name, n in asked.items()]
-    turns.in_turn(found)
+    turns.run(found)
     assert log.read_text() == "a0 done b0 done a1 done b1 done a2 done "
     assert [process.code for process in found] == [0, 0, 1]
     assert [process.said for process in found] == ["a\n", "b\n", ""]
     assert peers.result(found[2]) == {"left_out": "c has no more to do"}
-    waits = turns.Process([*line, "1", "d"], dict(os.environ))
-    assert waits.turn()
-    for process in (waits, *found):
+    waits, killed = (turns.Process([*line, "1", "d"], dict(os.environ)) for _ in range(2))
+    assert waits.turn() and killed.turn()
+    killed._process.kill()
+    killed._process.wait()
+    assert not killed.turn() and "left_out" in peers.result(killed)
+    for process in (waits, killed, *found):
         process.close()
     assert waits._process.returncode not in (0, None) and "d0" not in log.read_text()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from aocr_plugin.models.rectified_conv import RectifiedConv2d, available
 
@@ -29,6 +30,28 @@ def test_output_is_relu_of_the_convolution(size, side, padding, channels, bias, 
         found, right = ours(images), torch.relu(plain(images))
     torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-5)
     assert found.min() == 0 and (channels == 1 or found.is_contiguous(memory_format=layout))
+
+
+class Operations(TorchDispatchMode):
+    """Notes the operations that are carried out."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.__name__.partition(".")[0])
+        return func(*args, **(kwargs or {}))
+
+
+def test_weights_are_put_in_order_once_and_relu_is_no_operation():
+    ours, _ = pair()
+    images = torch.randn(2, 8, 4, 6).contiguous(memory_format=CHANNELS_LAST)
+    with torch.no_grad(), Operations() as seen:
+        for _ in range(3):
+            ours(images)
+    made = [name for name in seen.names if name not in ("detach", "alias")]
+    assert made == ["_reorder_convolution_weight", *["_convolution_pointwise"] * 3]
 
 
 def test_it_is_pytorchs_where_something_learns_or_records():
@@ -62,6 +85,17 @@ def test_weights_may_change_and_the_layer_be_copied_and_pickled():
         right = torch.relu(plain(images))
         torch.testing.assert_close(ours(images), right, atol=1e-5, rtol=1e-5)
         assert not torch.equal(before, right)
+    for change in ("assign", "data"):
+        weight = torch.randn_like(plain.weight)
+        plain.weight.copy_(weight)
+        if change == "assign":
+            ours.load_state_dict({"weight": weight, "bias": plain.bias.clone()}, assign=True)
+        else:
+            ours.weight.data = weight
+        with torch.inference_mode():
+            right = torch.relu(plain(images))
+            torch.testing.assert_close(ours(images), right, atol=1e-5, rtol=1e-5)
+    with torch.inference_mode():
         made_here = RectifiedConv2d(deepcopy(plain))
         made_here.weight = nn.Parameter(plain.weight.clone(), requires_grad=False)
         assert made_here.weight.is_inference() and torch.equal(made_here(images), ours(images))

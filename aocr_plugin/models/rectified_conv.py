@@ -38,7 +38,7 @@ class RectifiedConv2d(nn.Conv2d):
         nn.Module.__init__(self)
         self.__dict__ |= conv.__dict__
         self._ordered: Tensor | None = None
-        self._ordered_version: int | None = None  # of the weights that are in order
+        self._ordered_from: tuple[int, int | None] | None = None  # address, version of the weights
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what is copied and pickled: all but the weights in order, which cannot be."""
@@ -51,14 +51,14 @@ class RectifiedConv2d(nn.Conv2d):
     def _in_order(self) -> Tensor:
         """Returns the weights in oneDNN's order, made anew if they have changed."""
         ordered, version = self._ordered, None
-        if not self.weight.is_inference():  # else it is not known
+        if not self.weight.is_inference():  # which have no version
             version = self.weight._version
-        if ordered is None or version != self._ordered_version:
+        if ordered is None or self._ordered_from != (self.weight.data_ptr(), version):
             likely = [_LIKELY[0], self.in_channels, *_LIKELY[1:]]
             ordered = torch.ops.mkldnn._reorder_convolution_weight(
                 self.weight.detach(), *self._settings(), likely
             )
-            self._ordered, self._ordered_version = ordered, version
+            self._ordered, self._ordered_from = ordered, (self.weight.data_ptr(), version)
         return ordered
 
     def forward(self, x: Tensor) -> Tensor:
