@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,6 +67,32 @@ def choose_precision(precision: str, device: str) -> str:
     return "bf16" if device == "cpu" and cpu_bf16_pays() else "fp32"
 
 
+class Lead:
+    """How far the processor may be ahead of a GPU.
+
+    While the GPU works at a step, the processor gets the next one ready. Without a limit it would
+    hold the batches of many steps, and the times that are logged would be its own alone.
+
+    Args:
+        device: "cuda", or another, for which there is nothing to wait for.
+        steps: that may be under way.
+    """
+
+    def __init__(self, device: str, steps: int = 2) -> None:
+        self.device, self.steps = device, steps
+        self._ends: deque[torch.cuda.Event] = deque()
+
+    def end_step(self) -> None:
+        """Waits, asleep, until no more than ``steps`` steps are under way."""
+        if self.device != "cuda":
+            return
+        end = torch.cuda.Event(blocking=True)
+        end.record()
+        self._ends.append(end)
+        if len(self._ends) > self.steps:
+            self._ends.popleft().synchronize()
+
+
 @OPTIM_WRAPPERS.register_module()
 class PrecisionOptimWrapper(OptimWrapper):
     """Optimiser wrapper whose precision is one setting.
@@ -86,6 +113,7 @@ class PrecisionOptimWrapper(OptimWrapper):
         self.device = get_device()
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device, enabled=self.precision == "fp16")
+        self._lead = Lead(self.device)
 
     def backward(self, loss: torch.Tensor, **kwargs: Any) -> None:
         """Back-propagates the (scaled) loss."""
@@ -99,6 +127,20 @@ class PrecisionOptimWrapper(OptimWrapper):
             self._clip_grad()
         self.scaler.step(self.optimizer, **kwargs)
         self.scaler.update()
+        self._lead.end_step()
+
+    def _clip_grad(self) -> None:
+        """Clips the gradients; unlike MMEngine's it does not wait for their norm."""
+        groups = self.optimizer.param_groups
+        learning = [
+            parameter
+            for group in groups
+            for parameter in group["params"]
+            if parameter.requires_grad and parameter.grad is not None
+        ]
+        norm = self.clip_func(learning, **self.clip_grad_kwargs) if learning else None
+        if norm is not None:  # clipping by value has none
+            self.message_hub.update_scalar(f"train/{self.grad_name}", norm)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the optimiser's state and the scaler's."""

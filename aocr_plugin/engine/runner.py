@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
+from mmengine.logging import MessageHub, print_log
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
 from mmocr.registry import RUNNERS
@@ -18,6 +18,7 @@ from aocr_plugin.datasets.record_dataset import find_shards
 from aocr_plugin.engine import distributed, mirror, param_groups, staging
 from aocr_plugin.engine.config_check import check
 from aocr_plugin.engine.heap import keep_freed_memory
+from aocr_plugin.engine.message_hub import DeferredMessageHub
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.record_samples import read_record_samples
 from aocr_plugin.sifting import Report, policies
@@ -215,6 +216,12 @@ class AOCRRunner(Runner):
         for ignored in overridden(runner.cfg):
             print_log(ignored, logger="current", level=logging.WARNING)
         return runner
+
+    def build_message_hub(self, message_hub: dict[str, Any] | None = None) -> MessageHub:
+        """Builds the hub of what is logged, which does not wait for a GPU."""
+        settings = {"name": self._experiment_name} | (message_hub or {})
+        hub: MessageHub = DeferredMessageHub.get_instance(**settings)
+        return hub
 
     def resume(self, *args: Any, **kwargs: Any) -> None:
         """Resumes; schedules go on from the rates of today's parameter groups.

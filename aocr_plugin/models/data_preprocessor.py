@@ -9,6 +9,7 @@ from mmocr.registry import MODELS
 from torch import Tensor
 
 from aocr_plugin.labelled_batch import LabelledBatch
+from aocr_plugin.models.transfers import moved
 from aocr_plugin.models.widths import zero_beyond
 
 
@@ -41,13 +42,14 @@ class StackedDataPreprocessor(TextRecogDataPreprocessor):
             ]
             listed = {"inputs": images, "data_samples": samples.samples}
             return super().forward(data | listed, training)
-        data = ImgDataPreprocessor.forward(self, data, training)
+        there = {"inputs": moved(data["inputs"], self.device)}
+        data = ImgDataPreprocessor.forward(self, data | there, training)
         inputs = data["inputs"]
         for side, axis in ((1, 3), (0, 2)):
             own = [size[side] for size in samples.sizes]
             if min(own) < inputs.size(axis):
                 turned = inputs.transpose(axis, 3)
-                turned = zero_beyond(turned, torch.tensor(own, device=inputs.device))
+                turned = zero_beyond(turned, moved(torch.tensor(own), inputs.device))
                 inputs = turned.transpose(axis, 3)
         height, width = inputs.shape[2:]
         shapes, ratios = samples.get("img_shape"), samples.get("valid_ratio")

@@ -7,6 +7,7 @@ from mmocr.structures import TextRecogDataSample
 from torch import Tensor
 
 from aocr_plugin.labelled_batch import LabelledBatch
+from aocr_plugin.models.transfers import moved
 
 
 def valid_columns(widths: Tensor, x: Tensor) -> Tensor:
@@ -65,4 +66,4 @@ def valid_widths(
         ratios = [float(sample.get("valid_ratio", 1.0)) for sample in data_samples]
     if min(ratios) >= 1.0:
         return None
-    return torch.tensor([max(1, round(ratio * width)) for ratio in ratios], device=device)
+    return moved(torch.tensor([max(1, round(ratio * width)) for ratio in ratios]), device)

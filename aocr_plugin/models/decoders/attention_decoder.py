@@ -18,6 +18,7 @@ from aocr_plugin.models.dropout import ByteDropout
 from aocr_plugin.models.encoders.stacked_lstm import EncoderOutput
 from aocr_plugin.models.initialisation import glorot_linear_
 from aocr_plugin.models.module_losses.sequence_ce import SequenceCELoss
+from aocr_plugin.models.transfers import moved
 
 Encoded = EncoderOutput | Tensor | None
 Samples = Sequence[TextRecogDataSample] | None
@@ -198,7 +199,7 @@ class AttentionDecoder(BaseDecoder):
             raise ValueError("training AttentionDecoder needs module_loss in its config")
         anchor = feat if feat is not None else out_enc[0]  # type: ignore[index]
         rows = self.module_loss.target_rows(data_samples or [])
-        targets = rows.to(anchor.device, non_blocking=True)
+        targets = moved(rows, anchor.device)
         return self.teacher_forced(feat, out_enc, targets[:, :-1]).logits, targets[:, 1:]
 
     def loss(

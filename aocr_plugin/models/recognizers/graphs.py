@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from aocr_plugin.models.transfers import moved
+
 _TRIED = 2  # batches of a size that are learnt from one by one before it is recorded
 _MOST = 4  # sizes recorded; each keeps memory of its own
 
@@ -69,7 +71,7 @@ class GraphedLoss:
         """
         padding = self._model.decoder.module_loss.pad_idx
         rows = nn.functional.pad(rows, (0, -rows.size(1) % 4), value=padding)  # fewer sizes
-        targets = rows.to(images.device, non_blocking=True)
+        targets = moved(rows, images.device)
         size = (*images.shape, rows.size(1))
         self._seen[size] += 1
         enabled, dtype = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
