@@ -31,6 +31,18 @@ def test_samples_go_through_mmocrs_transforms(words):
     assert dataset.report.table().endswith("4 samples, 4 kept, 0 rejected")
 
 
+def test_what_is_done_to_a_samples_dict_stays_with_it(words):
+    dataset = build(words, lazy_init=True)
+    info = dataset.get_data_info(-3)
+    assert (info["sample_idx"], info["instances"]) == (1, [{"text": "DOG7"}])
+    info["instances"][0]["text"] = "CAT"
+    assert dataset.get_data_info(1)["instances"] == [{"text": "DOG7"}]
+    part = build(words, indices=[1])
+    assert part.get_data_info(0)["instances"] == [{"text": "DOG7"}]
+    with pytest.raises(IndexError):
+        part.get_data_info(1)
+
+
 @pytest.fixture
 def mixed(words):
     """The four words and one line for each thing that can be wrong."""

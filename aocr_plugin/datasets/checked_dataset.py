@@ -168,6 +168,16 @@ class CheckedDataset(BaseDataset, ABC):
         sizes = [sample["size"] for sample in self.data_list]  # a subset by indices
         return np.array([width / height for width, height in sizes], dtype=np.float32)
 
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Returns a sample's dict, not copied where it has just been made."""
+        self.full_init()
+        if not isinstance(self.data_list, SampleTable):
+            listed: dict[str, Any] = super().get_data_info(idx)
+            return listed
+        info: dict[str, Any] = self.data_list[idx]
+        info["sample_idx"] = range(len(self))[idx]
+        return info
+
     def __getitem__(self, idx: int) -> dict[str, Any]:
         """Returns a sample through the pipeline.
 
