@@ -52,7 +52,7 @@ setup(
         ]
     },
     cmdclass={"build_py": BuildWithConfigs},
-    entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:main"]},
+    entry_points={"console_scripts": ["aocr = aocr_plugin.cli.aocr.main:command"]},
     # What reads images with an exported network, and what prepares data, needs no PyTorch.
     install_requires=[
         "fsspec>=2024.2",

@@ -43,7 +43,7 @@ def _extend(registry_module: types.ModuleType) -> None:
                 importlib.import_module(LOCATION)
 
 
-_AFTER: dict[str, Callable[[types.ModuleType], None]] = {
+AFTER: dict[str, Callable[[types.ModuleType], None]] = {
     "mmocr.registry": _extend,
     "mmocr.apis.inferencers.base_mmocr_inferencer": mends.inferencer_takes_our_loader,
 }
@@ -51,7 +51,7 @@ _AFTER: dict[str, Callable[[types.ModuleType], None]] = {
 
 
 class _MMOCRFinder(importlib.abc.MetaPathFinder):
-    """Applies the mends before ``mmocr``, and :data:`_AFTER` after the modules that it names."""
+    """Applies the mends before ``mmocr``, and :data:`AFTER` after the modules that it names."""
 
     _busy = False
 
@@ -61,11 +61,11 @@ class _MMOCRFinder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None = None,
         target: types.ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Returns None for all modules but those of :data:`_AFTER`, whose loaders it wraps."""
+        """Returns None for all modules but those of :data:`AFTER`, whose loaders it wraps."""
         if fullname == "mmocr":
-            mends.apply()
+            mends.before_mmocr()
             return None
-        if fullname not in _AFTER or self._busy:
+        if fullname not in AFTER or self._busy:
             return None
         self._busy = True
         try:
@@ -78,7 +78,7 @@ class _MMOCRFinder(importlib.abc.MetaPathFinder):
 
         def execute_and_extend(module: types.ModuleType) -> None:
             execute(module)
-            _AFTER[fullname](module)
+            AFTER[fullname](module)
 
         spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
         return spec
@@ -90,7 +90,7 @@ def install() -> None:
         return
     if "mmocr.registry" in sys.modules:
         mends.apply()
-    for name, join in _AFTER.items():
+    for name, join in AFTER.items():
         if name in sys.modules:
             join(sys.modules[name])
     sys.meta_path.insert(0, _MMOCRFinder())

@@ -22,6 +22,9 @@ from typing import Any
 APPLIED: list[str] = []
 """Names of the mends that :func:`apply` found to be needed, in order."""
 
+wait = False
+"""Whether the mends are left until something is imported that needs them: they import it."""
+
 _done = False
 
 
@@ -211,6 +214,12 @@ def apply() -> list[str]:
             if APPLIED:
                 logging.getLogger(__name__).debug("mended: %s", ", ".join(APPLIED))
     return list(APPLIED)
+
+
+def before_mmocr() -> None:
+    """Applies the mends, unless they :data:`wait`."""
+    if not wait:
+        apply()
 
 
 def reasons() -> dict[str, str]:

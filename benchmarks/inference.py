@@ -96,8 +96,9 @@ def measure(way: str, folder: Path, data: list[bytes], count: int) -> dict[str, 
     import cv2
     import numpy as np
 
-    from aocr_plugin import Recognizer
+    from aocr_plugin import Recognizer, lazy_packages
 
+    lazy_packages.install()  # as tools/predict.py does
     recognizer = Recognizer(folder / name, **settings)
     recognizer(data[0])
     found: dict[str, Any] = {"start": time.time() - started}

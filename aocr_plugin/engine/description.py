@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmocr.registry import MODELS, TASK_UTILS, TRANSFORMS
 
 from aocr_plugin.errors import CheckpointError
+from aocr_plugin.lazy_packages import is_registered
 from aocr_plugin.version import __version__
 
 FORMAT = 1
@@ -44,13 +45,9 @@ def describe(cfg: Config) -> dict[str, Any]:
     }
 
 
-def _known_names() -> set[str]:
-    """Returns the names of everything that a description may be built of."""
-    names: set[str] = set()
-    for registry in (MODELS, TRANSFORMS, TASK_UTILS):
-        registry.import_from_location()
-        names |= set(registry.module_dict) | set(registry.parent.module_dict)
-    return names - _REFUSED
+def _is_known(name: str) -> bool:
+    """Whether a name is that of something that a description may be built of."""
+    return name not in _REFUSED and is_registered(name, MODELS, TRANSFORMS, TASK_UTILS)
 
 
 def checked(value: Any, where: str) -> Any:
@@ -58,17 +55,13 @@ def checked(value: Any, where: str) -> Any:
 
     MMEngine's registries import whatever module or dotted path a ``type`` or ``_scope_`` names,
     and one of MMOCR's transforms evaluates a string. None of that may come out of a file that
-    only claims to be weights: every type must be a component that is registered already.
+    only claims to be weights: every type must be a component of a registry.
 
     Raises:
         CheckpointError: it could run code, or holds something else than plain data.
     """
-    return _checked(value, where, _known_names())
-
-
-def _checked(value: Any, where: str, names: set[str]) -> Any:
     if isinstance(value, list | tuple):
-        return [_checked(entry, where, names) for entry in value]
+        return [checked(entry, where) for entry in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if not isinstance(value, dict):
@@ -80,11 +73,11 @@ def _checked(value: Any, where: str, names: set[str]) -> Any:
                 f"{where}: the checkpoint's description has {key}={entry!r}, which would read a "
                 "file of this machine; it is refused (checkpoints spell their charset out)"
             )
-        known = isinstance(entry, str) and entry.removeprefix("mmocr.") in names
+        known = isinstance(entry, str) and builds and _is_known(entry.removeprefix("mmocr."))
         if key == "_scope_" or (builds and not known):
             raise CheckpointError(
                 f"{where}: the checkpoint's description has {key}={entry!r}, which names no "
                 "component of this plugin or MMOCR and could run code; it is refused. Take "
                 "checkpoints from sources you trust"
             )
-    return {key: _checked(entry, where, names) for key, entry in value.items()}
+    return {key: checked(entry, where) for key, entry in value.items()}

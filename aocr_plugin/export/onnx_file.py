@@ -34,7 +34,7 @@ def greedy_engine(
     Raises:
         ConfigError: ``max_length`` is more than that.
     """
-    engine = PyTorchEngine(checkpoint, device="cpu")
+    engine = PyTorchEngine(checkpoint, device="cpu", by_mmocr=True)
     decoder = engine.model.decoder
     search: Any = getattr(decoder, "search", None)
     if search is not None and search.width and not search.settings.constrained:

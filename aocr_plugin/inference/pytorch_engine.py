@@ -7,22 +7,23 @@ from typing import Any
 
 import torch
 from mmcv.cnn import fuse_conv_bn
-from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
-from mmocr.registry import TRANSFORMS
 from numpy.typing import NDArray
 
 from aocr_plugin import images as image_files
 from aocr_plugin import tensorflow_decoding
+from aocr_plugin.datasets import canvas as _canvas  # noqa: F401, registers a transform
 from aocr_plugin.datasets.collating import stacked_collate
 from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
+from aocr_plugin.inference import preparing
 from aocr_plugin.inference.model import build_model, set_search
 from aocr_plugin.inference.prediction import Prediction, from_sample
+from aocr_plugin.models import dictionary as _dictionary  # noqa: F401, registers a part
 from aocr_plugin.models import rectified_conv
 from aocr_plugin.models.backbones.sliding_cnn import SlidingCNN
 from aocr_plugin.models.data_preprocessor import StackedDataPreprocessor
+from aocr_plugin.models.postprocessors import word_score as _word_score  # noqa: F401
 from aocr_plugin.models.recognizers.aocr import AOCR
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
@@ -39,6 +40,8 @@ class PyTorchEngine:
         compiled: translate the backbone and the decoder's step with ``torch.compile``; the first
             images of a kind then take tens of seconds.
         score: kind of word score, or None for the checkpoint's own.
+        by_mmocr: prepare images by the pipeline's own transforms where it can be done without:
+            for what is compared with another runtime.
         search: arguments of :class:`SearchSettings`; what is None is as the checkpoint has it.
 
     Raises:
@@ -56,6 +59,7 @@ class PyTorchEngine:
         precision: str | None = None,
         compiled: bool = False,
         score: str | None = None,
+        by_mmocr: bool = False,
         **search: Any,
     ) -> None:
         if (precision or "fp32") not in PRECISIONS:
@@ -81,15 +85,14 @@ class PyTorchEngine:
             compile_model(self.model)
         self.model.decoder.keep_attention = attention
         set_search(self.model, {k: v for k, v in search.items() if v is not None}, score)
-        with DefaultScope.overwrite_default_scope("mmocr"):
-            steps = self.description["test_pipeline"]
-            first = steps[0] if steps else {}
-            self._color = str(first.get("color_type", "color"))
-            as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
-            self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
-            stacks = isinstance(self.model.data_preprocessor, StackedDataPreprocessor)
-            self._collate = stacked_collate if stacks else pseudo_collate
-            self._pipeline = Compose([TRANSFORMS.build(s) for s in steps if not _for_files(s)])
+        steps = self.description["test_pipeline"]
+        first = steps[0] if steps else {}
+        self._color = str(first.get("color_type", "color"))
+        as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
+        self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
+        self._prepare = (None if by_mmocr else preparing.plain(steps)) or preparing.by_mmocr(steps)
+        stacks = isinstance(self.model.data_preprocessor, StackedDataPreprocessor)
+        self._collate = stacked_collate if stacks else pseudo_collate
 
     @property
     def charset(self) -> str:
@@ -113,11 +116,7 @@ class PyTorchEngine:
         Raises:
             ImageError: no whole image, or the pipeline rejects it.
         """
-        pixels = self.decode(image, name)
-        shape = pixels.shape[:2]
-        data: dict[str, Any] | None = self._pipeline(
-            {"img": pixels, "img_path": name, "img_shape": shape, "ori_shape": shape}
-        )
+        data = self._prepare(self.decode(image, name), name)
         if data is None:
             raise ImageError(f"{name}: the checkpoint's pipeline rejects this image")
         return data
@@ -171,12 +170,3 @@ def compile_model(model: Any) -> None:
     for part in (model.backbone, getattr(model.decoder, "step", None)):
         if isinstance(part, torch.nn.Module):
             part.compile(dynamic=True)
-
-
-def _for_files(step: dict[str, Any]) -> bool:
-    """Whether a transform loads a file or a label, which images to read do not have."""
-    return str(step.get("type", "")).removeprefix("mmocr.") in (
-        "LoadImageFromFile",
-        "LoadAOCRImage",
-        "LoadOCRAnnotations",
-    )

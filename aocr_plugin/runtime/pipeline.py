@@ -1,7 +1,6 @@
 """A checkpoint's pipeline without MMOCR: from an image file's bytes to the network's pixels."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,12 @@ from aocr_plugin import images, resizing, tensorflow_decoding
 from aocr_plugin.errors import ConfigError
 
 Pixels = NDArray[Any]
-Step = Callable[[Pixels], Pixels]
+Step = Callable[[Pixels], tuple[Pixels, float | None]]
+"""From pixels to pixels, and the share of the width that is image where a step sets one."""
 
-_LOADERS = {"LoadImageFromFile": images.decode, "LoadAOCRImage": tensorflow_decoding.decode}
-_PASSED_OVER = ("LoadOCRAnnotations", "PackTextRecogInputs")
+LOADERS = {"LoadImageFromFile": images.decode, "LoadAOCRImage": tensorflow_decoding.decode}
+LABELS = "LoadOCRAnnotations"
+_PASSED_OVER = (LABELS, "PackTextRecogInputs")
 
 
 class Pipeline:
@@ -38,8 +39,8 @@ class Pipeline:
         for step in steps:
             arguments = dict(step)
             kind = str(arguments.pop("type")).removeprefix("mmocr.")
-            if kind in _LOADERS:
-                self._decode = _LOADERS[kind]
+            if kind in LOADERS:
+                self._decode = LOADERS[kind]
                 self.color_type = str(arguments.get("color_type", "color"))
             elif kind in _MAKERS:
                 try:
@@ -49,7 +50,7 @@ class Pipeline:
             elif kind not in _PASSED_OVER:
                 raise ConfigError(
                     f"the pipeline has {kind}, which only MMOCR can run; outside of it are known "
-                    f"{', '.join([*_LOADERS, *_MAKERS])}"
+                    f"{', '.join([*LOADERS, *_MAKERS])}"
                 )
 
     def decode(self, image: bytes | Pixels, name: str) -> Pixels:
@@ -63,9 +64,15 @@ class Pipeline:
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Resizes pixels as the network wants them."""
+        return self.fitted(pixels)[0]
+
+    def fitted(self, pixels: Pixels) -> tuple[Pixels, float]:
+        """Returns resized pixels, and the share of their width that is no padding."""
+        used = 1.0
         for step in self._steps:
-            pixels = step(pixels)
-        return pixels
+            pixels, share = step(pixels)
+            used = used if share is None else share
+        return pixels, used
 
 
 def _rescale_to_height(
@@ -79,10 +86,10 @@ def _rescale_to_height(
     if resize_type != "Resize" or interpolation not in resizing.INTERPOLATIONS:
         raise TypeError(f"resize_type '{resize_type}' with interpolation '{interpolation}'")
 
-    def run(pixels: Pixels) -> Pixels:
+    def run(pixels: Pixels) -> tuple[Pixels, None]:
         size = pixels.shape[0], pixels.shape[1]
         width = resizing.rescaled_width(*size, height, min_width, max_width, width_divisor)
-        return resizing.resize(pixels, height, width, interpolation)
+        return resizing.resize(pixels, height, width, interpolation), None
 
     return run
 
@@ -91,7 +98,7 @@ def _resize(scale: Any, keep_ratio: bool = False, interpolation: str = "bilinear
     if keep_ratio or interpolation not in resizing.INTERPOLATIONS:
         raise TypeError(f"keep_ratio={keep_ratio} with interpolation '{interpolation}'")
     width, height = scale
-    return partial(resizing.resize, height=height, width=width, interpolation=interpolation)
+    return lambda pixels: (resizing.resize(pixels, height, width, interpolation), None)
 
 
 def _pad_to_width(width: int, pad_cfg: dict[str, Any] | None = None) -> Step:
@@ -100,10 +107,11 @@ def _pad_to_width(width: int, pad_cfg: dict[str, Any] | None = None) -> Step:
     if others or not isinstance(value, int | float):
         raise TypeError(f"pad_cfg={pad_cfg}")
 
-    def run(pixels: Pixels) -> Pixels:
+    def run(pixels: Pixels) -> tuple[Pixels, float]:
         missing = max(0, width - pixels.shape[1])
         wanted = [(0, 0), (0, missing), *[(0, 0)] * (pixels.ndim - 2)]
-        return np.pad(pixels, wanted, constant_values=value)
+        used = min(1.0, pixels.shape[1] / width)
+        return np.pad(pixels, wanted, constant_values=value), used
 
     return run
 
@@ -112,7 +120,12 @@ def _canvas(
     max_width: int = 160, max_height: int = 60, height: int = 32, kernel: str = "tensorflow2"
 ) -> Step:
     width = resizing.canvas_width(max_width, max_height, height)
-    return lambda pixels: resizing.on_canvas(pixels, height, width, kernel)[0]
+
+    def run(pixels: Pixels) -> tuple[Pixels, float]:
+        canvas, used = resizing.on_canvas(pixels, height, width, kernel)
+        return canvas, used / width
+
+    return run
 
 
 _MAKERS: dict[str, Callable[..., Step]] = {

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 
+from aocr_plugin import lazy_packages
 from aocr_plugin.cli.aocr import flags
 from aocr_plugin.cli.common import guarded
 from aocr_plugin.version import __version__
@@ -64,5 +65,12 @@ def main(argv: list[str] | None = None) -> int:
     return guarded(_run, parse_args, argv)
 
 
+def command() -> int:
+    """The command ``aocr`` as a program of its own, of which only ``predict`` reads alone."""
+    if sys.argv[1:2] == ["predict"]:
+        lazy_packages.install()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())
