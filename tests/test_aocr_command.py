@@ -224,9 +224,13 @@ def test_strict_stats_suggest_what_strict_keeps(words, capsys):
     assert (after["kept"], after["squeezed"]) == (4, 0)
 
 
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize(
+    "name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "log", "log.link", "/proc/{}/fd/{}"]
+)
 def test_check_writes_into_a_stream_that_is_a_file(name, tmp_path):
     (tmp_path / "a.txt").write_text("none.png A\n")
+    (tmp_path / "log").symlink_to("/dev/stdout")
+    (tmp_path / "log.link").symlink_to("log")
     command = [
         sys.executable,
         "-m",
@@ -236,7 +240,8 @@ def test_check_writes_into_a_stream_that_is_a_file(name, tmp_path):
         "--quarantine",
         name,
     ]
-    with open(tmp_path / "out.txt", "w") as out:
+    with open(tmp_path / "out.txt", "a") as out:
+        command[-1] = name = name.format(os.getpid(), out.fileno())
         out.write("before\n")
         out.flush()
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
@@ -245,7 +250,8 @@ def test_check_writes_into_a_stream_that_is_a_file(name, tmp_path):
     assert lines[0] == "before" and lines[1].startswith("a.txt: 1 samples")
     assert lines[3].startswith("1\tmissing_image\t")
     assert lines[-1].endswith(f"all in {name} (line, reason, detail)")
-    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "out.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "log", "log.link", "out.txt"}
+    assert (tmp_path / "log.link").readlink().name == "log"
 
 
 def test_check_writes_to_urls(tmp_path):
