@@ -73,12 +73,18 @@ class _Names:
         return text or isinstance(step, ast.Import)
 
 
+def _text(spec: ModuleSpec | None) -> str | None:
+    """Returns a module's source, if it is a file."""
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        return None
+    return Path(spec.loader.path).read_text(encoding="utf-8")
+
+
 @functools.cache
 def _names(module: str) -> _Names:
     """Returns what a package imports; of another module ``__all__`` alone."""
     spec = find_spec(module)
-    origin = "" if spec is None else str(spec.origin)
-    names = _Names(module, Path(origin).read_text("utf-8") if origin.endswith(".py") else "")
+    names = _Names(module, _text(spec) or "")
     if spec is None or spec.submodule_search_locations is None:
         names.sources, names.stars = {}, []
     return names
@@ -191,7 +197,8 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path)
         if spec is None or spec.origin is None or spec.submodule_search_locations is None:
             return None
-        if not _Names(fullname, Path(spec.origin).read_text(encoding="utf-8")).plain:
+        text = _text(spec)
+        if text is None or not _Names(fullname, text).plain:
             return None
         spec.loader = _LazyLoader(fullname, spec.origin)
         return spec
