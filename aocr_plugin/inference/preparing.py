@@ -19,9 +19,9 @@ MMOCR's ``PackTextRecogInputs`` gives them, or None where the pipeline rejects t
 
 
 def plain(steps: list[dict[str, Any]]) -> Prepare | None:
-    """Returns what prepares as a checkpoint's pipeline does without importing its transforms.
+    """Returns what prepares as a checkpoint's pipeline does, without MMOCR's transforms.
 
-    That is twice as fast: MMOCR's copy all they know of an image. None: it needs MMOCR.
+    Importing those takes longer than reading an image. None: the pipeline has others than known.
     """
     try:
         pipeline = Pipeline(steps)
