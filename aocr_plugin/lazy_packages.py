@@ -26,7 +26,8 @@ from aocr_plugin import bootstrap, mends
 _PACKAGES = ("mmocr", "mmdet", "mmcv", "mmengine")
 _MENDED = ("torchvision", "mmcv.ops", "imgaug")  # mends come before these
 _OF_IMPORT = ("__path__", "__file__", "__cached__", "__package__", "__loader__", "__spec__")
-_whole = False
+_lazy = False
+"""Whether packages are left unexecuted: from :func:`install` on, until that does not do."""
 
 
 class _Names:
@@ -109,7 +110,7 @@ class _LazyPackage(ModuleType):
         missing = AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
         if name in _OF_IMPORT:
             raise missing
-        if _whole:
+        if not _lazy:
             _execute(self)
             if name in self.__dict__:
                 return self.__dict__[name]
@@ -151,8 +152,8 @@ class _LazyLoader(SourceFileLoader):
         return _LazyPackage(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Does nothing yet."""
-        if _whole:
+        """Executes it only where nothing is left out any more."""
+        if not _lazy:
             _execute(module)
 
 
@@ -182,8 +183,6 @@ class _FoundLoader(Loader):
 class _Finder(MetaPathFinder):
     """Finds packages that need not be executed; mends what is about to be imported."""
 
-    installed = False
-
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -206,8 +205,8 @@ class _Finder(MetaPathFinder):
 
 def _import_everything() -> None:
     """Executes all packages that were not, and from then on all at once."""
-    global _whole
-    _whole = True
+    global _lazy
+    _lazy = False
     mends.apply()
     for module in list(sys.modules.values()):
         if isinstance(module, _LazyPackage):
@@ -216,11 +215,10 @@ def _import_everything() -> None:
 
 def _provide(registry: Any, name: str) -> bool:
     """Imports the module that registers a name; returns whether the registry has it."""
-    if not _whole:
-        for location in registry._locations:
-            found = _source(location, name)
-            if found is not None:
-                getattr(importlib.import_module(found[0]), found[1])
+    for location in registry._locations:
+        found = _source(location, name)
+        if found is not None:
+            getattr(importlib.import_module(found[0]), found[1])
     return name in registry.module_dict
 
 
@@ -231,7 +229,7 @@ def is_registered(name: str, *registries: Any) -> bool:
         name: without a scope.
         registries: where to look.
     """
-    if _Finder.installed and not _whole:
+    if _lazy:
         for registry in registries:
             if _provide(registry, name) or _provide(registry.parent, name):
                 return True
@@ -250,13 +248,13 @@ def _look_up_lazily(module: ModuleType) -> None:
 
     @functools.wraps(get)
     def look_up(self: Any, key: str) -> Any:
-        scope, name = self.split_scope_key(key)
-        registry = self if scope in (None, self.scope) and not _whole else None
-        while registry is not None:
-            if _provide(registry, name):
-                return registry.module_dict[name]
-            registry = registry.parent
-        if not _whole:
+        if _lazy:
+            scope, name = self.split_scope_key(key)
+            registry = self if scope in (None, self.scope) else None
+            while registry is not None:
+                if _provide(registry, name):
+                    return registry.module_dict[name]
+                registry = registry.parent
             _import_everything()
         return get(self, key)
 
@@ -265,8 +263,9 @@ def _look_up_lazily(module: ModuleType) -> None:
 
 def install() -> None:
     """Begins; where MMEngine is there already, it is too late and nothing is done."""
+    global _lazy
     if "mmengine" in sys.modules:
         return
-    _Finder.installed = mends.wait = True
+    _lazy = mends.wait = True
     bootstrap.AFTER["mmengine.registry.registry"] = _look_up_lazily
     sys.meta_path.insert(1, _Finder())  # bootstrap's comes first

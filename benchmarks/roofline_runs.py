@@ -235,7 +235,7 @@ def reading(checkpoint: Path, args: Any, files: list[bytes]) -> dict[str, Any]:
     search = engine.model.decoder.search
     search.postprocessor = stages.wrap("postprocess", search.postprocessor)
     engine._decode = stages.wrap("decode", engine._decode)
-    engine._prepare = stages.wrap("resize", engine._prepare)
+    engine._prepare = stages.wrap("resize, pack", engine._prepare)
     batch = [files[index % len(files)] for index in range(args.batch)]
 
     def read(stages: Stages) -> None:

@@ -147,4 +147,4 @@ def test_a_program_that_goes_on_finds_everything(word):
 
 def test_where_mmocr_is_there_already_nothing_changes():
     lazy_packages.install()
-    assert not lazy_packages._Finder.installed
+    assert not lazy_packages._lazy

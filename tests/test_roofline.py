@@ -35,7 +35,7 @@ BACKWARD = {f"backward: {name}" for name in ("CNN, convolutions", "CNN, the rest
 PARTS = {
     "training": NETWORK | BACKWARD | {"backward: decoder, loss", "loss", "optimiser", "averages"},
     "data_loading": {"decode", "resize", "distort", "label", "pack"},
-    "reading": NETWORK | {"decode", "resize", "pack", "postprocess"},
+    "reading": NETWORK | {"decode", "resize, pack", "postprocess"},
 }
 
 
