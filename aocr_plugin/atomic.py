@@ -56,7 +56,9 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
 
 def _followed(path: str | Path) -> str:
     """Returns what a path's links lead to: a stream's name, or a file's real path."""
-    path = os.path.join(os.getcwd(), path)
+    path = os.fspath(path)
+    if not os.path.isabs(path):
+        path = os.path.join(os.getcwd(), path)
     for _ in range(40):  # as many as Linux follows
         own = path.replace(f"/proc/{os.getpid()}/", "/proc/self/", 1)
         if _STREAM.fullmatch(own) or _OF_ANOTHER.fullmatch(path):

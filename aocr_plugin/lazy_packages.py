@@ -161,8 +161,12 @@ def _execute(module: ModuleType) -> None:
     """Executes a package's ``__init__.py``, once."""
     loader = module.__loader__
     if isinstance(loader, _LazyLoader) and not loader.executed:
-        loader.executed = True
-        SourceFileLoader.exec_module(loader, module)
+        loader.executed = True  # what it imports may ask for what it is to import
+        try:
+            SourceFileLoader.exec_module(loader, module)
+        except BaseException:
+            loader.executed = False
+            raise
 
 
 class _FoundLoader(Loader):
@@ -216,6 +220,8 @@ def _import_everything() -> None:
 def _provide(registry: Any, name: str) -> bool:
     """Imports the module that registers a name; returns whether the registry has it."""
     for location in registry._locations:
+        if location == bootstrap.LOCATION:
+            importlib.import_module("aocr_plugin.parts")
         found = _source(location, name)
         if found is not None:
             getattr(importlib.import_module(found[0]), found[1])
@@ -254,7 +260,7 @@ def _look_up_lazily(module: ModuleType) -> None:
             while registry is not None:
                 if _provide(registry, name):
                     return registry.module_dict[name]
-                registry = registry.parent
+                registry = registry.parent if scope is None else None
             _import_everything()
         return get(self, key)
 

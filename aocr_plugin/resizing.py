@@ -4,12 +4,14 @@ Needs neither PyTorch nor MMOCR.
 """
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aocr_plugin import bicubic
+from aocr_plugin.errors import ConfigError
 
 INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
@@ -36,6 +38,23 @@ def fitted_size(height: int, width: int, canvas_height: int, canvas_width: int) 
 def canvas_width(max_width: int, max_height: int, height: int) -> int:
     """Returns the width of the original's canvas in pixels."""
     return math.ceil(max_width / max_height * height)
+
+
+def check_canvas(max_width: int, max_height: int, height: int, kernel: str) -> None:
+    """Refuses what ``AOCRCanvas`` cannot do.
+
+    Raises:
+        ConfigError: unknown kernel, or a size below 1.
+    """
+    if kernel not in bicubic.KERNELS:
+        raise ConfigError(
+            f"AOCRCanvas: kernel is {kernel!r}; it must be one of {', '.join(bicubic.KERNELS)}"
+        )
+    if min(max_width, max_height, height) < 1:
+        raise ConfigError(
+            f"AOCRCanvas: max_width is {max_width}, max_height {max_height}, height {height}; "
+            "each must be at least 1"
+        )
 
 
 def on_canvas(
@@ -90,9 +109,9 @@ def rescaled_width(
 
 
 def resize(
-    image: NDArray[np.uint8], height: int, width: int, interpolation: str = "bilinear"
-) -> NDArray[np.uint8]:
-    """Resizes an image [H, W] or [H, W, C] with OpenCV, as MMCV does.
+    image: NDArray[Any], height: int, width: int, interpolation: str = "bilinear"
+) -> NDArray[Any]:
+    """Resizes an image [H, W] or [H, W, C], uint8 or float32, with OpenCV, as MMCV does.
 
     Args:
         image: to resize.
@@ -100,5 +119,4 @@ def resize(
         width: of the result.
         interpolation: one of :data:`INTERPOLATIONS`.
     """
-    found = cv2.resize(image, (width, height), interpolation=INTERPOLATIONS[interpolation])
-    return found.astype(np.uint8, copy=False)
+    return cv2.resize(image, (width, height), interpolation=INTERPOLATIONS[interpolation])

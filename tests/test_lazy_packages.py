@@ -64,10 +64,17 @@ def run(*words):
 
 def both(word, *models):
     """Reads an image with models, as always and lazily; returns what was read, and the modules."""
-    always = run(READ, "always", word, *models)
-    *lazily, modules = run(READ, "lazily", word, *models)
-    assert lazily == always[:-1]
-    return [json.loads(line) for line in lazily], set(json.loads(modules))
+    always, lazily = (
+        [json.loads(line) for line in run(READ, how, word, *models)] for how in ("always", "lazily")
+    )
+    for one, other in zip(always[:-1], lazily[:-1], strict=True):
+        if isinstance(one, str):
+            assert one == other
+            continue
+        assert [found["text"] for found in one] == [found["text"] for found in other]
+        scores = [found["score"] for found in one]
+        assert scores == pytest.approx([found["score"] for found in other], abs=1e-3)
+    return lazily[:-1], set(lazily[-1])
 
 
 @pytest.fixture
@@ -96,15 +103,22 @@ def test_the_recogniser_that_comes_along_needs_little(word):
     assert "mmocr.models.textdet.detectors.dbnet" not in modules
 
 
-def test_the_tool_does_so(word):
-    timed = [sys.executable, "-X", "importtime", "tools/predict.py"]
+@pytest.mark.parametrize(
+    "command",
+    [["tools/predict.py"], ["-m", "aocr_plugin.cli.aocr.main", "predict", "--checkpoint"]],
+    ids=["predict.py", "aocr"],
+)
+def test_the_tools_do_so(word, tmp_path, command):
+    canvas = [dict(type="LoadAOCRImage"), dict(type="AOCRCanvas"), PIPELINE[-1]]
+    path = save(tmp_path / "canvas.pth", mixing_parts.ours_after("SlidingCNN"), canvas)
     found = subprocess.run(
-        [*timed, "aocr_plugin/weights/english.pth", str(word)],
+        [sys.executable, "-X", "importtime", *command, str(path), str(word)],
         capture_output=True,
         text=True,
         cwd=ROOT,
     )
-    assert found.stdout.split("\t")[1] == WORDS[0]
+    assert found.returncode == 0, found.stderr
+    assert (str(word) if command == ["tools/predict.py"] else "Result: OK.") in found.stdout
     imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
     assert "torch" in imported
     assert not HEAVY & imported

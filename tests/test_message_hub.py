@@ -68,6 +68,8 @@ def test_histories_are_mmengines(hub):
         hub.get_scalar("nothing")
     with pytest.raises(AssertionError):
         hub.update_scalar("train/loss", torch.zeros(2))
+    with pytest.raises(TypeError, match="count is 'x'"):
+        hub.update_scalar("train/loss", torch.zeros(()), "x")
 
 
 def test_a_state_is_taken_up(hub):
@@ -77,6 +79,12 @@ def test_a_state_is_taken_up(hub):
     other.update_scalar("train/loss", torch.tensor(9.0))
     other.load_state_dict(state)
     assert plain(other.log_scalars) == plain(state["log_scalars"])
+    whole = DeferredMessageHub("whole")
+    whole.update_scalar("train/loss", torch.tensor(9.0))
+    hub.update_scalar("train/loss", torch.tensor(4.0))
+    whole.load_state_dict(hub)
+    assert plain(whole.log_scalars) == plain(hub.log_scalars)
+    assert whole.get_scalar("train/loss").current() == 4.0
 
 
 def test_no_value_is_read_before_it_is_wanted(hub):

@@ -5,8 +5,7 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmocr.registry import TRANSFORMS
 
-from aocr_plugin import bicubic, resizing
-from aocr_plugin.errors import ConfigError
+from aocr_plugin import resizing
 
 
 @TRANSFORMS.register_module()
@@ -38,15 +37,7 @@ class AOCRCanvas(BaseTransform):
         height: int = 32,
         kernel: str = "tensorflow2",
     ) -> None:
-        if kernel not in bicubic.KERNELS:
-            raise ConfigError(
-                f"AOCRCanvas: kernel is {kernel!r}; it must be one of {', '.join(bicubic.KERNELS)}"
-            )
-        if min(max_width, max_height, height) < 1:
-            raise ConfigError(
-                f"AOCRCanvas: max_width is {max_width}, max_height {max_height}, height {height}; "
-                "each must be at least 1"
-            )
+        resizing.check_canvas(max_width, max_height, height, kernel)
         self.height = height
         self.width = resizing.canvas_width(max_width, max_height, height)
         self.kernel = kernel

@@ -20,7 +20,8 @@ class DeferredMessageHub(MessageHub):
 
     MMEngine's takes each step's losses off the GPU at once, so the processor waits for the step's
     end before it prepares the next one, and then the GPU waits for the processor. Here they are
-    read when they are logged or saved, all in one go. The numbers are the same.
+    read when they are logged or saved, all in one go. The numbers are the same. A history is whole
+    when it is asked for: what wants it later asks again.
 
     Args:
         name: as for ``MessageHub``.
@@ -39,6 +40,8 @@ class DeferredMessageHub(MessageHub):
             self._read([key])
             super().update_scalar(key, value, count, resumed)
             return
+        if not isinstance(count, int):
+            raise TypeError(f"count is {count!r}; it must be a whole number")
         self._set_resumed_keys(key, resumed)
         waiting = self._waiting.get(key)
         if waiting and (len(waiting) == _MOST or not _alike(waiting[-1][0], value)):
@@ -65,6 +68,13 @@ class DeferredMessageHub(MessageHub):
         self._read(list(self._waiting))
         state: dict[str, Any] = super().state_dict()
         return state
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Takes what :meth:`state_dict` gave, or another hub's histories."""
+        self._waiting.clear()
+        if isinstance(state_dict, DeferredMessageHub):
+            state_dict._read(list(state_dict._waiting))
+        super().load_state_dict(state_dict)
 
     def _read(self, keys: Iterable[str]) -> None:
         """Turns the keys' tensors into numbers."""

@@ -11,20 +11,17 @@ from mmengine.dataset import pseudo_collate
 from numpy.typing import NDArray
 
 from aocr_plugin import images as image_files
-from aocr_plugin import tensorflow_decoding
-from aocr_plugin.datasets import canvas as _canvas  # noqa: F401, registers a transform
 from aocr_plugin.datasets.collating import stacked_collate
 from aocr_plugin.engine import checkpoint_file
 from aocr_plugin.errors import ConfigError, ImageError
 from aocr_plugin.inference import preparing
 from aocr_plugin.inference.model import build_model, set_search
 from aocr_plugin.inference.prediction import Prediction, from_sample
-from aocr_plugin.models import dictionary as _dictionary  # noqa: F401, registers a part
 from aocr_plugin.models import rectified_conv
 from aocr_plugin.models.backbones.sliding_cnn import SlidingCNN
 from aocr_plugin.models.data_preprocessor import StackedDataPreprocessor
-from aocr_plugin.models.postprocessors import word_score as _word_score  # noqa: F401
 from aocr_plugin.models.recognizers.aocr import AOCR
+from aocr_plugin.runtime.pipeline import loader
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
@@ -86,10 +83,7 @@ class PyTorchEngine:
         self.model.decoder.keep_attention = attention
         set_search(self.model, {k: v for k, v in search.items() if v is not None}, score)
         steps = self.description["test_pipeline"]
-        first = steps[0] if steps else {}
-        self._color = str(first.get("color_type", "color"))
-        as_tensorflow = str(first.get("type")).endswith("LoadAOCRImage")
-        self._decode: Any = tensorflow_decoding.decode if as_tensorflow else image_files.decode
+        self._decode, self._color = loader(steps)
         self._prepare = (None if by_mmocr else preparing.plain(steps)) or preparing.by_mmocr(steps)
         stacks = isinstance(self.model.data_preprocessor, StackedDataPreprocessor)
         self._collate = stacked_collate if stacks else pseudo_collate

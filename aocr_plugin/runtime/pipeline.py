@@ -14,6 +14,7 @@ Step = Callable[[Pixels], tuple[Pixels, float | None]]
 """From pixels to pixels, and the share of the width that is image where a step sets one."""
 
 LOADERS = {"LoadImageFromFile": images.decode, "LoadAOCRImage": tensorflow_decoding.decode}
+_COLORS = {"LoadImageFromFile": "color", "LoadAOCRImage": "grayscale"}  # if nothing is said
 LABELS = "LoadOCRAnnotations"
 _PASSED_OVER = (LABELS, "PackTextRecogInputs")
 
@@ -33,21 +34,17 @@ class Pipeline:
     """
 
     def __init__(self, steps: list[dict[str, Any]]) -> None:
-        self.color_type = "color"
-        self._decode: Callable[..., Pixels] = images.decode
+        self._decode, self.color_type = loader(steps)
         self._steps: list[Step] = []
         for step in steps:
             arguments = dict(step)
             kind = str(arguments.pop("type")).removeprefix("mmocr.")
-            if kind in LOADERS:
-                self._decode = LOADERS[kind]
-                self.color_type = str(arguments.get("color_type", "color"))
-            elif kind in _MAKERS:
+            if kind in _MAKERS:
                 try:
                     self._steps.append(_MAKERS[kind](**arguments))
-                except TypeError as error:
+                except (TypeError, ValueError) as error:  # of another kind or number
                     raise ConfigError(f"{kind} of the pipeline: {error}") from error
-            elif kind not in _PASSED_OVER:
+            elif kind not in LOADERS and kind not in _PASSED_OVER:
                 raise ConfigError(
                     f"the pipeline has {kind}, which only MMOCR can run; outside of it are known "
                     f"{', '.join([*LOADERS, *_MAKERS])}"
@@ -75,6 +72,24 @@ class Pipeline:
         return pixels, used
 
 
+def loader(steps: list[dict[str, Any]]) -> tuple[Callable[..., Pixels], str]:
+    """Returns what decodes images as a pipeline's loader does, and its ``color_type``."""
+    decode: Callable[..., Pixels] = images.decode
+    color_type = "color"
+    for step in steps:
+        kind = str(step.get("type")).removeprefix("mmocr.")
+        if kind in LOADERS:
+            decode, color_type = LOADERS[kind], str(step.get("color_type", _COLORS[kind]))
+    return decode, color_type
+
+
+def _check_whole(**sizes: Any) -> None:
+    """Raises a TypeError where a size is no whole number above 0."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise TypeError(f"{name} is {size!r}, which is no whole number above 0")
+
+
 def _rescale_to_height(
     height: int,
     min_width: int | None = None,
@@ -85,6 +100,9 @@ def _rescale_to_height(
 ) -> Step:
     if resize_type != "Resize" or interpolation not in resizing.INTERPOLATIONS:
         raise TypeError(f"resize_type '{resize_type}' with interpolation '{interpolation}'")
+    limits = {"min_width": min_width, "max_width": max_width}
+    limits = {key: value for key, value in limits.items() if value is not None}
+    _check_whole(height=height, width_divisor=width_divisor, **limits)
 
     def run(pixels: Pixels) -> tuple[Pixels, None]:
         size = pixels.shape[0], pixels.shape[1]
@@ -98,11 +116,13 @@ def _resize(scale: Any, keep_ratio: bool = False, interpolation: str = "bilinear
     if keep_ratio or interpolation not in resizing.INTERPOLATIONS:
         raise TypeError(f"keep_ratio={keep_ratio} with interpolation '{interpolation}'")
     width, height = scale
+    _check_whole(width=width, height=height)
     return lambda pixels: (resizing.resize(pixels, height, width, interpolation), None)
 
 
 def _pad_to_width(width: int, pad_cfg: dict[str, Any] | None = None) -> Step:
     value = (pad_cfg or {}).get("pad_val", 0)
+    _check_whole(width=width)
     others = set(pad_cfg or {}) - {"type", "pad_val"}
     if others or not isinstance(value, int | float):
         raise TypeError(f"pad_cfg={pad_cfg}")
@@ -119,6 +139,8 @@ def _pad_to_width(width: int, pad_cfg: dict[str, Any] | None = None) -> Step:
 def _canvas(
     max_width: int = 160, max_height: int = 60, height: int = 32, kernel: str = "tensorflow2"
 ) -> Step:
+    _check_whole(max_width=max_width, max_height=max_height, height=height)
+    resizing.check_canvas(max_width, max_height, height, kernel)
     width = resizing.canvas_width(max_width, max_height, height)
 
     def run(pixels: Pixels) -> tuple[Pixels, float]:
