@@ -71,7 +71,8 @@ class DeferredMessageHub(MessageHub):
 
     def load_state_dict(self, state_dict: Any) -> None:
         """Takes what :meth:`state_dict` gave, or another hub's histories."""
-        self._waiting.clear()
+        if isinstance(state_dict, MessageHub):  # all of it is replaced
+            self._waiting.clear()
         if isinstance(state_dict, DeferredMessageHub):
             state_dict._read(list(state_dict._waiting))
         super().load_state_dict(state_dict)
