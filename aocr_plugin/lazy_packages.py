@@ -5,6 +5,7 @@ matplotlib and SymPy: most of the time until ``tools/predict.py`` prints its fir
 of these packages' ``__init__.py`` do nothing but import names. Here such a package is not executed;
 when a name is asked for, the module that it comes from is imported, and registries look names up
 in the same way. What cannot be found so is found after all, by importing everything.
+(``importlib.util.LazyLoader`` executes a package as soon as a module in it is imported.)
 
 This changes what ``import mmocr`` does, so it is for programs that read and nothing else.
 """
@@ -74,20 +75,27 @@ class _Names:
         return text or isinstance(step, ast.Import)
 
 
-def _text(spec: ModuleSpec | None) -> str | None:
-    """Returns a module's source, if it is a file."""
+@functools.cache
+def _parsed(module: str, path: str) -> _Names:
+    return _Names(module, Path(path).read_text(encoding="utf-8"))
+
+
+def _parse(spec: ModuleSpec | None) -> _Names | None:
+    """Returns what a module imports, if it is a file."""
     if spec is None or not isinstance(spec.loader, SourceFileLoader):
         return None
-    return Path(spec.loader.path).read_text(encoding="utf-8")
+    return _parsed(spec.name, spec.loader.path)
 
 
 @functools.cache
 def _names(module: str) -> _Names:
     """Returns what a package imports; of another module ``__all__`` alone."""
     spec = find_spec(module)
-    names = _Names(module, _text(spec) or "")
-    if spec is None or spec.submodule_search_locations is None:
-        names.sources, names.stars = {}, []
+    found, names = _parse(spec), _Names(module, "")
+    if found is not None and spec is not None:
+        if spec.submodule_search_locations is not None:
+            return found
+        names.public = found.public
     return names
 
 
@@ -200,8 +208,8 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path)
         if spec is None or spec.origin is None or spec.submodule_search_locations is None:
             return None
-        text = _text(spec)
-        if text is None or not _Names(fullname, text).plain:
+        names = _parse(spec)
+        if names is None or not names.plain:
             return None
         spec.loader = _LazyLoader(fullname, spec.origin)
         return spec

@@ -37,7 +37,7 @@ class PyTorchEngine:
         compiled: translate the backbone and the decoder's step with ``torch.compile``; the first
             images of a kind then take tens of seconds.
         score: kind of word score, or None for the checkpoint's own.
-        by_mmocr: prepare images by the pipeline's own transforms where it can be done without:
+        by_mmocr: prepare images by MMOCR's transforms even where the pipeline can do without them,
             for what is compared with another runtime.
         search: arguments of :class:`SearchSettings`; what is None is as the checkpoint has it.
 
