@@ -185,3 +185,4 @@ def test_a_step_on_a_gpu_does_not_wait(hub, padded):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert len(hub.get_scalar("train/loss").data[0]) == 6
+    assert model.graphed._graphs

@@ -30,9 +30,9 @@ class AOCR(EncoderDecoderRecognizer):
         channels_last: keep images and convolutions in the memory layout that CPUs with wide
             vector units and GPUs with tensor cores are fastest in. Results are the same up to
             rounding.
-        cuda_graphs: on a GPU, record the learning from batches of one size and replay it; see
-            :class:`GraphedLoss`. For images that all have one size: it pays where batches without
-            padding come again and again, and needs ``AttentionDecoder``.
+        cuda_graphs: on a GPU, record the learning from batches of each size and replay it; see
+            :class:`GraphedLoss`. Sizes are rounded up where ``mask_padding`` is on; without it, it
+            is for images that all have one size. Needs ``AttentionDecoder``.
         score_labels: while predicting labelled samples, also compute the loss of teacher forcing
             (``pred_text.loss``), for the metrics ``loss`` and ``perplexity``. "greedy": also that
             of greedy decoding, the number of the original's ``test`` (``pred_text.greedy_loss``).
@@ -89,6 +89,19 @@ class AOCR(EncoderDecoderRecognizer):
         Raises:
             MisfitError: the images have not the channels that the first convolution takes.
         """
+        return self.encode_lines(inputs, self._widths(inputs, data_samples), data_samples)
+
+    def encode_lines(
+        self,
+        inputs: Tensor,
+        widths: Tensor | None,
+        data_samples: Sequence[TextRecogDataSample] | None = None,
+    ) -> tuple[Tensor, EncoderOutput | Tensor | None]:
+        """Returns the same of images whose ``widths`` [N] before padding are known, or None: all.
+
+        Raises:
+            MisfitError: as :meth:`encode` does.
+        """
         if self.image_channels is not None:
             check_channels(
                 inputs.shape[1],
@@ -99,9 +112,6 @@ class AOCR(EncoderDecoderRecognizer):
                 "and std, and the backbone's channels of images (and the preprocessor's) alike",
             )
         inputs = inputs.contiguous(memory_format=self.memory_format)
-        widths = None
-        if self.mask_padding:
-            widths = valid_widths(data_samples, inputs.size(3), inputs.device)
         if widths is None:
             feat = self.extract_feat(inputs)
             if isinstance(feat, Tensor):
@@ -128,17 +138,21 @@ class AOCR(EncoderDecoderRecognizer):
         self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any
     ) -> dict[str, Tensor]:
         """Returns the losses of a batch; see ``SequenceCELoss``."""
-        graphed = self.graphed if self.graphed and self.graphed.is_ready(inputs) else None
-        if graphed and not self._is_padded(inputs, data_samples):
-            loss = graphed(inputs, self.decoder.module_loss.target_rows(data_samples))
+        if self.graphed and self.graphed.is_ready(inputs):
+            rows = self.decoder.module_loss.target_rows(data_samples)
+            loss = self.graphed(inputs, rows, self._widths(inputs, data_samples))
             if loss is not None:
                 return {"loss_ce": loss, "perplexity": loss.detach().exp()}
         feat, encoded = self.encode(inputs, data_samples)
         return self.decoder.loss(feat, encoded, data_samples)
 
-    def _is_padded(self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample]) -> bool:
-        """Whether there is padding that the network must not look at."""
-        return self.mask_padding and valid_widths(data_samples, inputs.size(3), "cpu") is not None
+    def _widths(
+        self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample] | None
+    ) -> Tensor | None:
+        """Returns [N] the images' widths where there is padding that must not be looked at."""
+        if not self.mask_padding:
+            return None
+        return valid_widths(data_samples, inputs.size(3), inputs.device)
 
     def predict(
         self, inputs: Tensor, data_samples: Sequence[TextRecogDataSample], **kwargs: Any

@@ -49,6 +49,11 @@ def check(model: Any, mask_padding: bool, greedy_loss: bool, cuda_graphs: bool) 
             f"cuda_graphs=True needs StackedLSTMEncoder, ASTEREncoder or none: "
             f"{type(encoder).__name__} reads samples while it learns; set cuda_graphs=False"
         )
+    if cuda_graphs and mask_padding and getattr(encoder, "cell", None) != "lstm":
+        raise MisfitError(
+            "cuda_graphs=True with mask_padding=True needs an encoder of cell='lstm': a GRU's "
+            "padding is packed by the processor; set cuda_graphs=False"
+        )
     if greedy_loss and not isinstance(decoder, AttentionDecoder):
         raise MisfitError(
             f'score_labels="greedy" needs AttentionDecoder, not {type(decoder).__name__}: set '
