@@ -68,6 +68,23 @@ def test_settings_of_texts_and_images(tmp_path):
     assert found[0].image.startswith(b"\xff\xd8")
 
 
+def test_bmp_files_hold_what_png_files_do(tmp_path):
+    found = {}
+    for encoding in ("png", "bmp"):
+        out = tmp_path / f"{encoding}.tfrecords"
+        given = ["--count", "20", "--gray", "--height", "32", "--encoding", encoding]
+        assert synthesize.main([str(out), *given, *COMMON]) == 0
+        found[encoding] = read(out)
+    assert all(record.image.startswith(b"BM") for record in found["bmp"])
+    for one, other in zip(found["png"], found["bmp"], strict=True):
+        assert one.label == other.label
+        pixels = [
+            cv2.imdecode(np.frombuffer(record.image, np.uint8), cv2.IMREAD_GRAYSCALE)
+            for record in (one, other)
+        ]
+        assert np.array_equal(*pixels)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

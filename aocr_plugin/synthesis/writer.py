@@ -13,9 +13,9 @@ import cv2
 
 from aocr_plugin.errors import ConfigError
 from aocr_plugin.formats.record import Record
-from aocr_plugin.synthesis.pictures import Picture
 from aocr_plugin.synthesis.synthesizer import Sample, Synthesizer
 
+ENCODINGS = ("png", "jpg", "bmp")
 _CHUNK = 64  # images that a process draws at a time
 _AHEAD = 4  # chunks that lie ready for each process
 
@@ -30,7 +30,8 @@ class Job:
         first: index of the first image.
         count: images.
         part: name of the part; parts share no image.
-        encoding: "png" or "jpg".
+        encoding: "png", "jpg" or "bmp". BMP files are twice as large as PNG files and decoded in a
+            tenth of the time, for training that waits for its data workers.
         quality: of JPEGs, 1 to 100.
 
     Raises:
@@ -51,10 +52,10 @@ class Job:
                 f"first is {self.first}, count {self.count}; it takes an index from 0 on and one "
                 "image or more"
             )
-        if self.encoding not in ("png", "jpg") or not 1 <= self.quality <= 100:
+        if self.encoding not in ENCODINGS or not 1 <= self.quality <= 100:
             raise ConfigError(
-                f"encoding is {self.encoding!r}, quality {self.quality}; it is png or jpg, the "
-                "latter with a quality from 1 to 100"
+                f"encoding is {self.encoding!r}, quality {self.quality}; it is png, bmp or "
+                "jpg, the latter with a quality from 1 to 100"
             )
 
     def draw(self, index: int) -> Record:
@@ -65,9 +66,13 @@ class Job:
 
     def encode(self, sample: Sample) -> bytes:
         """Returns the image as a file."""
-        if self.encoding == "png":
-            return _encoded(".png", sample.image, cv2.IMWRITE_PNG_COMPRESSION, 3)
-        return _encoded(".jpg", sample.image, cv2.IMWRITE_JPEG_QUALITY, self.quality)
+        options = {
+            "png": (cv2.IMWRITE_PNG_COMPRESSION, 3),
+            "jpg": (cv2.IMWRITE_JPEG_QUALITY, self.quality),
+            "bmp": (),
+        }
+        _, data = cv2.imencode(f".{self.encoding}", sample.image, options[self.encoding])
+        return data.tobytes()
 
 
 def records(job: Job, workers: int) -> Iterator[Record]:
@@ -128,8 +133,3 @@ def _draw(start: int, stop: int) -> list[Record]:
     if _job is None:
         raise RuntimeError("the process was not prepared")
     return [_job.draw(index) for index in range(start, stop)]
-
-
-def _encoded(suffix: str, image: Picture, option: int, value: int) -> bytes:
-    _, data = cv2.imencode(suffix, image, (option, value))
-    return data.tobytes()
