@@ -1,12 +1,32 @@
 """The labels of a batch in one piece."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.structures import LabelData
 from mmocr.structures import TextRecogDataSample
 
 Sizes = list[tuple[int, int]]
+
+
+class Line(NamedTuple):
+    """What is known of an image, between a pipeline's end and its batch.
+
+    Attributes:
+        text: the label; None where there is none.
+        meta: the meta keys' values.
+    """
+
+    text: str | None
+    meta: dict[str, Any]
+
+    def sample(self) -> TextRecogDataSample:
+        """Returns the same as MMOCR's sample."""
+        sample = TextRecogDataSample()
+        for key, value in self.meta.items():  # set_metainfo would copy each
+            sample.set_field(value, key, field_type="metainfo")
+        sample.gt_text = LabelData() if self.text is None else LabelData(item=self.text)
+        return sample
 
 
 class LabelledBatch:
@@ -28,20 +48,25 @@ class LabelledBatch:
         self._samples: list[TextRecogDataSample] | None = None
 
     @classmethod
-    def of(cls, samples: Sequence[TextRecogDataSample], sizes: Sizes) -> "LabelledBatch":
-        """Returns a batch of samples; those with more than a text are kept as they are."""
-        keys = set(samples[0].metainfo_keys())
+    def of(cls, samples: Sequence[TextRecogDataSample | Line], sizes: Sizes) -> "LabelledBatch":
+        """Returns a batch of samples; MMOCR's with more than a text are kept as they are."""
+        lines = [sample for sample in samples if isinstance(sample, Line)]
+        if len(lines) == len(samples) and len({tuple(line.meta) for line in lines}) == 1:
+            metas = {key: [line.meta[key] for line in lines] for key in lines[0].meta}
+            return cls([line.text for line in lines], metas, sizes)
+        whole = [s.sample() if isinstance(s, Line) else s for s in samples]
+        keys = set(whole[0].metainfo_keys())
         plain = all(
             set(sample.metainfo_keys()) == keys
             and sample.keys() == ["gt_text"]
             and sample.gt_text.keys() in ([], ["item"])
-            for sample in samples
+            for sample in whole
         )
         if plain:
-            metas = {key: [sample.get(key) for sample in samples] for key in keys}
-            return cls([sample.gt_text.get("item") for sample in samples], metas, sizes)
+            metas = {key: [sample.get(key) for sample in whole] for key in keys}
+            return cls([sample.gt_text.get("item") for sample in whole], metas, sizes)
         batch = cls([], {}, sizes)
-        batch._samples = list(samples)
+        batch._samples = whole
         return batch
 
     @property
@@ -53,13 +78,10 @@ class LabelledBatch:
     def samples(self) -> list[TextRecogDataSample]:
         """The samples, made now if they have not been."""
         if self._samples is None:
-            self._samples = []
-            for index, text in enumerate(self._texts):
-                sample = TextRecogDataSample()
-                for key, values in self._metas.items():  # set_metainfo would copy each
-                    sample.set_field(values[index], key, field_type="metainfo")
-                sample.gt_text = LabelData() if text is None else LabelData(item=text)
-                self._samples.append(sample)
+            self._samples = [
+                Line(text, {key: values[index] for key, values in self._metas.items()}).sample()
+                for index, text in enumerate(self._texts)
+            ]
         return self._samples
 
     @property

@@ -2,6 +2,8 @@
 
 import copy
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import draw_word
@@ -24,6 +26,16 @@ def packed(image, text):
     info = {"img": image, "gt_texts": [text], "img_path": f"{text}.png"}
     sizes = {"img_shape": shape, "ori_shape": shape, "valid_ratio": 1.0}
     return PackTextRecogInputs(meta_keys=KEYS)(info | sizes)
+
+
+def line(image, text, **others):
+    """Returns what a pipeline of ``AOCRRunner`` ends with."""
+    from aocr_plugin.datasets.packing import PackLine
+
+    shape = image.shape[:2]
+    info = {"img": image, "gt_texts": [text], "img_path": f"{text}.png"}
+    sizes = {"img_shape": shape, "ori_shape": shape, "valid_ratio": 1.0}
+    return PackLine(meta_keys=KEYS)(info | sizes | others)
 
 
 def lines(heights=(32, 32, 32)):
@@ -63,6 +75,41 @@ def test_batches_are_one_tensor_of_bytes():
     assert batch["inputs"].dtype == torch.uint8
     assert batch["inputs"].shape == (3, 1, 32, 110)
     assert batch["data_samples"].texts == ["ab", "abcde", "c"]
+
+
+def alike(one, other):
+    """Whether two batches are the same, samples and all."""
+    for left, right in zip(one["data_samples"], other["data_samples"], strict=True):
+        assert left.gt_text.get("item") == right.gt_text.get("item")
+        assert {key: left.get(key) for key in left.metainfo_keys()} == {
+            key: right.get(key) for key in right.metainfo_keys()
+        }
+    return torch.equal(one["inputs"], other["inputs"])
+
+
+def test_packed_lines_make_the_batch_that_mmocrs_make():
+    gray = [draw_word(text, width) for text, width in (("ab", 60), ("abcde", 110), ("c", 33))]
+    colour = [image[..., None].repeat(3, 2) // np.array([1, 2, 3], np.uint8) for image in gray]
+    turned = [np.asfortranarray(image) for image in gray]
+    for images in (gray, colour, turned, [image[..., None] for image in gray]):
+        pairs = list(zip(images, ("ab", "abcde", "c"), strict=True))
+        batch = stacked_collate([line(*pair) for pair in pairs])
+        assert not batch["data_samples"].made
+        assert alike(batch, stacked_collate([packed(*pair) for pair in pairs]))
+        mixed = [line(*pairs[0]), packed(*pairs[1]), line(*pairs[2])]  # of a ConcatDataset
+        assert alike(stacked_collate(mixed), batch)
+
+
+def test_packed_lines_need_what_mmocrs_need():
+    image = draw_word("ab")
+    unlabelled = stacked_collate([line(image, "ab", gt_texts=[])])["data_samples"]
+    assert unlabelled[0].gt_text.keys() == []
+    with pytest.raises(ValueError, match="2 labels"):
+        line(image, "ab", gt_texts=["a", "b"])
+    from aocr_plugin.datasets.packing import PackLine
+
+    with pytest.raises(KeyError, match="ori_shape"):
+        PackLine(meta_keys=KEYS)({"img": image, "img_path": "a.png", "img_shape": (32, 9)})
 
 
 def test_batch_augments_get_plain_samples():
@@ -192,6 +239,71 @@ def test_a_loader_that_another_preprocessor_follows_does_not_stack():
         model = dict(data_preprocessor=dict(type=kind))
         resolved = resolve(Config(dict(train_dataloader=loader, model=model)))
         assert ("collate_fn" in resolved.train_dataloader) is kept
+
+
+def test_what_is_stacked_is_packed_as_lines(tmp_path):
+    from mmengine.config import Config
+
+    from aocr_plugin.engine.runner import AOCRRunner
+
+    names = []
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), draw_word("ab", 40 + index))
+        names.append(f"{index}.png ab\n")
+    (tmp_path / "annotations.txt").write_text("".join(names))
+    pipeline = [
+        dict(type="LoadImageFromFile", color_type="grayscale"),
+        dict(type="LoadOCRAnnotations", with_text=True),
+        dict(type="PackTextRecogInputs", meta_keys=("img_path", "ori_shape", "img_shape")),
+    ]
+    one = dict(type="AOCRDataset", ann_file=str(tmp_path / "annotations.txt"), pipeline=pipeline)
+    twice = dict(type="RepeatDataset", times=2, dataset=one)
+    init_default_scope("mmocr")
+    batches = {}
+    for collate in ("stacked_collate", "pseudo_collate"):
+        cfg = Config(
+            dict(
+                batch_size=12,
+                num_workers=0,
+                collate_fn=dict(type=collate),
+                sampler=dict(type="DefaultSampler", shuffle=False),
+                dataset=dict(type="ConcatDataset", datasets=[one, twice]),
+            )
+        )
+        loader = AOCRRunner.build_dataloader(cfg._cfg_dict)
+        batches[collate] = next(iter(loader))
+        kinds = [
+            type(part.pipeline.transforms[-1]).__name__
+            for part in (loader.dataset.datasets[0], loader.dataset.datasets[1].dataset)
+        ]
+        expected = "PackLine" if collate == "stacked_collate" else "PackTextRecogInputs"
+        assert kinds == [expected] * 2
+        assert cfg.dataset.datasets[0].pipeline[-1].type == "PackTextRecogInputs"  # as it was
+    stacked, listed = batches.values()
+    assert stacked["inputs"].shape == (12, 1, 40, 43)
+    for image, line, alone, sample in zip(
+        stacked["inputs"],
+        stacked["data_samples"],
+        listed["inputs"],
+        listed["data_samples"],
+        strict=True,
+    ):
+        assert torch.equal(image[..., : alone.shape[2]], alone)
+        assert line.metainfo == sample.metainfo
+        assert line.gt_text.item == sample.gt_text.item
+
+
+def test_only_a_pipelines_end_is_packed_as_lines():
+    from aocr_plugin.engine.loaders import packing_lines
+
+    pack = dict(type="PackTextRecogInputs", meta_keys=KEYS)
+    collate = dict(type="stacked_collate")
+    for pipeline in ([pack, dict(type="Later")], [pack, len], [], None):
+        loader = dict(collate_fn=collate, dataset=dict(type="A", pipeline=pipeline))
+        assert packing_lines(loader) == loader
+    joined = dict(type="B", datasets=[dict(type="A")], pipeline=[len, pack])
+    found = packing_lines(dict(collate_fn=collate, dataset=joined))
+    assert found["dataset"]["pipeline"] == [len, dict(pack, type="PackLine")]
 
 
 def test_a_batch_reads_like_a_list():

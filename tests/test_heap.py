@@ -62,6 +62,6 @@ def test_training_asks_for_it(monkeypatch):
     monkeypatch.setattr(runner, "keep_freed_memory", lambda: asked.append("memory"))
     monkeypatch.setattr(runner.Runner, "train", lambda self: asked.append("training"))
     training = runner.AOCRRunner.__new__(runner.AOCRRunner)
-    training.cfg = {}
+    training.cfg, training._train_loop = {}, None
     training.train()
     assert asked == ["memory", "training"]

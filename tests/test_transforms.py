@@ -66,6 +66,36 @@ def test_images_are_loaded_as_tensorflow_decodes_them(color_type, tmp_path):
         step({"img_path": str(tmp_path / "cut.jpg")})
 
 
+@pytest.mark.parametrize("shape", [(32, 60), (32, 60, 1), (32, 60, 3), (1, 1)])
+def test_each_distortion_keeps_shape_and_kind(shape):
+    from aocr_plugin.datasets.jitter import LineJitter
+
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    none = {"affine": 0, "light": 0, "blur": 0, "noise": 0}
+    for kind in none:
+        jitter = LineJitter(**(none | {kind: 1}))
+        changed = jitter.transform({"img": image.copy()})["img"]
+        assert changed.dtype == np.uint8
+        if kind == "light":
+            assert changed.shape == shape
+        assert changed.shape[:2] == shape[:2]
+        assert changed.size == image.size
+
+
+def test_light_is_a_factor_and_a_shift_cut_off_at_the_ends():
+    from aocr_plugin.datasets.jitter import LineJitter
+
+    image = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    jitter = LineJitter(affine=0, light=1, blur=0, noise=0)
+    np.random.seed(5)
+    found = jitter.transform({"img": image.copy()})["img"]
+    np.random.seed(5)
+    np.random.rand(2)
+    factor, shift = np.random.uniform(0.7, 1.3), np.random.uniform(-30, 30)
+    expected = np.clip(image.astype(np.float32) * factor + shift, 0, 255).astype(np.uint8)
+    assert np.array_equal(found, expected)
+
+
 def test_jitter_is_seeded_keeps_shape_and_is_legible():
     from aocr_plugin.datasets.jitter import LineJitter
 

@@ -5,17 +5,17 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub, print_log
 from mmengine.registry import RUNNERS as ROOT_RUNNERS
 from mmengine.runner import Runner
 from mmocr.registry import RUNNERS
 from torch import nn
+from torch.utils.data import DataLoader
 
 from aocr_plugin import annotations, charset
 from aocr_plugin.datasets.record_dataset import find_shards
-from aocr_plugin.engine import distributed, mirror, param_groups, staging
+from aocr_plugin.engine import distributed, loaders, mirror, param_groups, staging
 from aocr_plugin.engine.config_check import check
 from aocr_plugin.engine.heap import keep_freed_memory
 from aocr_plugin.engine.message_hub import DeferredMessageHub
@@ -99,25 +99,6 @@ def _schedules(schedules: list[dict[str, Any]], steps: int) -> list[dict[str, An
     return kept
 
 
-def _suit_loader(cfg: Config) -> None:
-    """Makes the training loader fit the model and the device.
-
-    Stacked batches are for ``StackedDataPreprocessor`` alone. Where there is a GPU, batches wait in
-    memory that it reads by itself; not beside CUDA graphs: the thread that puts them there would
-    spoil the recording of one.
-    """
-    loader, model = cfg.get("train_dataloader"), cfg.get("model") or {}
-    if not loader:
-        return
-    kind = (model.get("data_preprocessor") or {}).get("type")
-    collate = loader.get("collate_fn")
-    stacked = isinstance(collate, dict) and collate.get("type") == "stacked_collate"
-    if stacked and kind != "StackedDataPreprocessor":
-        del loader["collate_fn"]
-    if torch.cuda.is_available() and not model.get("cuda_graphs"):
-        loader.setdefault("pin_memory", True)
-
-
 def _fuse(cfg: Config) -> None:
     """Lets Adam make its step in one kernel, unless the config says how it is to be made."""
     optimizer = (cfg.get("optim_wrapper") or {}).get("optimizer") or {}
@@ -137,7 +118,7 @@ def resolve(cfg: Config) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     distributed.prepare(cfg)
-    _suit_loader(cfg)
+    loaders.suit(cfg)
     _fuse(cfg)
     steps = (cfg.get("train_cfg") or {}).get("max_iters")
     if steps and isinstance(cfg.get("param_scheduler"), list):
@@ -217,6 +198,16 @@ class AOCRRunner(Runner):
             print_log(ignored, logger="current", level=logging.WARNING)
         return runner
 
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader[Any] | dict[str, Any], *args: Any, **kwargs: Any
+    ) -> DataLoader[Any]:
+        """Builds a loader as MMEngine's runner does; what is stacked is packed by ``PackLine``."""
+        if isinstance(dataloader, dict):
+            dataloader = loaders.packing_lines(dataloader)
+        loader: DataLoader[Any] = Runner.build_dataloader(dataloader, *args, **kwargs)
+        return loader
+
     def build_message_hub(self, message_hub: dict[str, Any] | None = None) -> MessageHub:
         """Builds the hub of what is logged, which does not wait for a GPU."""
         settings = {"name": self._experiment_name} | (message_hub or {})
@@ -247,6 +238,7 @@ class AOCRRunner(Runner):
         try:
             distributed.check_same_start(self.cfg)
             keep_freed_memory()
+            loaders.begin_again(self._train_loop)
             return super().train()
         except BaseException as error:
             mirror.rescue(self)
@@ -254,3 +246,5 @@ class AOCRRunner(Runner):
             if lost:
                 raise lost from error
             raise
+        finally:
+            loaders.end_workers(self._train_loop)

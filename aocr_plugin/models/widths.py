@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmocr.structures import TextRecogDataSample
 from torch import Tensor
@@ -66,4 +67,5 @@ def valid_widths(
         ratios = [float(sample.get("valid_ratio", 1.0)) for sample in data_samples]
     if min(ratios) >= 1.0:
         return None
-    return moved(torch.tensor([max(1, round(ratio * width)) for ratio in ratios]), device)
+    widths = np.rint(np.asarray(ratios, dtype=np.float64) * width).clip(min=1)
+    return moved(torch.from_numpy(widths.astype(np.int64)), device)

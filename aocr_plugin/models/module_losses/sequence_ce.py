@@ -17,6 +17,22 @@ from aocr_plugin.errors import AnnotationError, CharsetError
 from aocr_plugin.labelled_batch import LabelledBatch
 
 
+class _Symbols(dict[str, int | None]):
+    """A dictionary's index of each character that has been looked up, None where it has none.
+
+    Args:
+        dictionary: MMOCR's, which is asked once for each.
+    """
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        super().__init__()
+        self._dictionary = dictionary
+
+    def __missing__(self, character: str) -> int | None:
+        self[character] = self._dictionary.char2idx(character, strict=False)
+        return self[character]
+
+
 @MODELS.register_module()
 class SequenceCELoss(BaseTextRecogModuleLoss):
     """Cross-entropy on a label's characters and its end symbol.
@@ -43,6 +59,7 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
         super().__init__(dictionary, max_seq_len, letter_case, pad_with="padding")
         self.letter_case = getattr(self.dictionary, "letter_case", letter_case)
         self.label_smoothing = label_smoothing
+        self._symbols = _Symbols(self.dictionary)
 
     def get_targets(
         self, data_samples: Sequence[TextRecogDataSample]
@@ -54,11 +71,11 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
             CharsetError: a label has a character outside of the dictionary.
         """
         for sample in data_samples:
-            self._indexes(sample.gt_text.item, sample.get("img_path"))
+            self._check(sample.gt_text.item, sample.get("img_path"))
         return super().get_targets(data_samples)
 
-    def _indexes(self, label: str, path: str | None) -> list[int]:
-        """Returns the symbols of a label, without start and end.
+    def _check(self, label: str, path: str | None) -> None:
+        """Checks that a label can be spelt.
 
         Raises:
             AnnotationError: the label is longer than ``max_seq_len - 2``.
@@ -70,14 +87,12 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
                 f"{path or 'an image'}: the label '{text}' has {len(text)} characters, the decoder "
                 f"takes {self.max_seq_len - 2}; raise decoder.max_seq_len to {len(text) + 2}"
             )
-        indexes = [self.dictionary.char2idx(character, strict=False) for character in text]
-        if None in indexes:
+        unknown = [character for character in text if self._symbols[character] is None]
+        if unknown:
             raise CharsetError(
-                f"{path or 'an image'}: the label '{text}' has "
-                f"{describe(text[indexes.index(None)])}, which is not in the charset; add it or "
-                "set with_unknown=True in the dictionary"
+                f"{path or 'an image'}: the label '{text}' has {describe(unknown[0])}, which is "
+                "not in the charset; add it or set with_unknown=True in the dictionary"
             )
-        return indexes
 
     def target_rows(self, data_samples: Sequence[TextRecogDataSample] | LabelledBatch) -> Tensor:
         """Returns [N, longest label + 2] start, characters, end and padding of each image.
@@ -93,13 +108,16 @@ class SequenceCELoss(BaseTextRecogModuleLoss):
         else:
             labels = [sample.gt_text.item for sample in data_samples]
             paths = [sample.get("img_path") for sample in data_samples]
-        rows = [
-            [self.dictionary.start_idx, *self._indexes(*pair), self.dictionary.end_idx]
-            for pair in zip(labels, paths, strict=True)
-        ]
-        table = np.full((len(rows), max(map(len, rows))), self.pad_idx, dtype=np.int64)
-        for place, row in zip(table, rows, strict=True):
-            place[: len(row)] = row
+        texts = [apply_case(label, self.letter_case) for label in labels]
+        lengths = np.array([len(text) for text in texts])
+        symbols = [self._symbols[character] for character in "".join(texts)]
+        if lengths.max() > self.max_seq_len - 2 or None in symbols:
+            for pair in zip(labels, paths, strict=True):
+                self._check(*pair)  # says which
+        table = np.full((len(texts), lengths.max() + 2), self.pad_idx, dtype=np.int64)
+        table[:, 0] = self.dictionary.start_idx
+        table[:, 1:][np.arange(table.shape[1] - 1) < lengths[:, None]] = symbols
+        table[np.arange(len(texts)), lengths + 1] = self.dictionary.end_idx
         return torch.from_numpy(table)
 
     def per_image(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
