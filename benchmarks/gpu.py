@@ -51,7 +51,10 @@ def trainer(cfg: Any, precision: str) -> tuple[Any, Any]:
     from mmengine.optim import build_optim_wrapper
 
     model = peer_models.build(cfg).cuda().train()
-    settings = {"type": "PrecisionOptimWrapper", "optimizer": {"type": "AdamW", "lr": 1e-4}}
+    settings = {
+        "type": "PrecisionOptimWrapper",
+        "optimizer": {"type": "AdamW", "lr": 1e-4, "fused": True},
+    }
     wrapper = build_optim_wrapper(model, settings | {"precision": precision})
     return model, wrapper
 
@@ -116,47 +119,51 @@ def data_path(part: str, batch: int, args: argparse.Namespace, folder: Path) -> 
     """Times training on images that come through a data loader."""
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
-    from mmengine.runner import Runner
+
+    from aocr_plugin.engine.runner import AOCRRunner, resolve
 
     init_default_scope("mmocr")
-    cfg = Config.fromfile(ROOT / "configs" / "aocr_english_gpu.py")
+    name = "aocr_english_gpu_records" if part == "tfrecords" else "aocr_english_gpu"
+    cfg = Config.fromfile(ROOT / "configs" / f"{name}.py")
+    cfg.model.cuda_graphs = args.graphs
+    cfg = resolve(cfg)
     model, wrapper = trainer(cfg, args.precision)
     loader = cfg.train_dataloader
-    loader.update(batch_size=batch, num_workers=args.workers, pin_memory=True)
+    loader.update(batch_size=batch, num_workers=args.workers)
     if part == "tfrecords":
-        loader.dataset = {
-            "type": "AOCRRecordDataset",
-            "ann_file": str(folder / "drawn.tfrecords"),
-            "check_images": "header",
-            "pipeline": loader.dataset.pipeline,
-        }
-    batches = iter(Runner.build_dataloader(loader, seed=0))
-    learnt = 0
+        loader.dataset.ann_file = str(folder / "drawn.tfrecords")
+    batches = iter(AOCRRunner.build_dataloader(loader, seed=0))
+    learnt, waited = 0, 0.0
 
-    def block() -> None:
-        nonlocal learnt
-        end, learnt = time.perf_counter() + args.seconds, 0
-        while time.perf_counter() < end:
-            model.train_step(next(batches), wrapper)
+    def block(seconds: float = args.seconds) -> None:
+        nonlocal learnt, waited
+        begun, learnt, waited = time.perf_counter(), 0, 0.0
+        while (now := time.perf_counter()) < begun + seconds:
+            data = next(batches)
+            waited += time.perf_counter() - now
+            model.train_step(data, wrapper)
             learnt += batch
 
-    block()  # workers find their fonts, and what they had ready is used up
-    rates = []
+    block(args.warm_up)  # workers find fonts, sizes are recorded, what was ready is used up
+    rates, waits = [], []
     with utilisation() as busy:
         for _ in range(args.repeats):
             seconds = synchronised(block)
             rates.append(learnt / seconds)
+            waits.append(100 * waited / seconds)
     return {
         "images_per_s": statistics.median(rates),
         "gpu_busy_percent": statistics.mean(busy),
+        "waited_for_workers_percent": statistics.median(waits),
         "workers": args.workers,
     }
 
 
-def draw_records(folder: Path) -> None:
+def draw_records(folder: Path, encoding: str) -> None:
     """Draws the images of the TFRecords."""
     line = [sys.executable, str(ROOT / "tools" / "synthesize.py"), str(folder / "drawn.tfrecords")]
     options = ["--count", str(RECORDS), "--style", "scene", "--height", "32", "--gray"]
+    options += ["--encoding", encoding]
     subprocess.run([*line, *options], check=True, capture_output=True)
 
 
@@ -169,16 +176,20 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--batches", nargs="+", type=int, default=[256, 1024])
     parser.add_argument("--workers", type=int, default=15)
+    parser.add_argument("--encoding", default="bmp", choices=["bmp", "png"], help="of TFRecords")
     parser.add_argument("--precision", default="bf16", choices=["bf16", "fp32"])
     parser.add_argument(
         "--no-graphs",
         dest="graphs",
         action="store_false",
-        help="aocr's networks without CUDA graphs, which pay for tensors of one size",
+        help="aocr's networks without CUDA graphs",
     )
     parser.add_argument("--steps", type=int, default=20, help="of a block from tensors")
     parser.add_argument(
         "--seconds", type=float, default=15.0, help="of a block of the data path (default 15)"
+    )
+    parser.add_argument(
+        "--warm-up", type=float, default=20.0, help="seconds of the data path before (default 20)"
     )
     parser.add_argument("--repeats", type=int, default=5, help="blocks")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gpu.json")
@@ -191,10 +202,11 @@ def main() -> None:
         "machine": machine.machine() | {"gpu": torch.cuda.get_device_name()},
         "precision": args.precision,
         "graphs": args.graphs,
+        "encoding": args.encoding,
     }
     with tempfile.TemporaryDirectory() as folder:
         if "tfrecords" in args.parts:
-            draw_records(Path(folder))
+            draw_records(Path(folder), args.encoding)
         for part in args.parts:
             for name in args.networks if part == "tensors" else [part]:
                 for batch in args.batches:

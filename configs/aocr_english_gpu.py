@@ -31,3 +31,4 @@ train_dataloader = dict(
 optim_wrapper = dict(optimizer=dict(lr=2.5e-3))
 param_scheduler = []
 default_hooks = dict(checkpoint=dict(interval=4000))
+model = dict(cuda_graphs=True)

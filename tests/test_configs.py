@@ -28,7 +28,7 @@ def scope():
 
 
 def test_there_are_as_many_configs_as_known():
-    assert len(CONFIGS) == 18
+    assert len(CONFIGS) == 19
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
