@@ -286,6 +286,7 @@ class GraphedLoss:
     def _forget_if_changed(self) -> None:
         """Drops recordings of another state of the network than today's."""
         state: list[Any] = [(p.data_ptr(), p.requires_grad) for p in self._model.parameters()]
+        state += [buffer.data_ptr() for buffer in self._model.buffers()]
         state += [part.training for part in self._model.modules()]
         if state != self._state:
             self._graphs.clear()
