@@ -36,6 +36,7 @@ NAMES = {
     "AOCRCanvas": "resize",
     "LineJitter": "distort",
     "LoadOCRAnnotations": "label",
+    "PackLine": "pack",
     "PackTextRecogInputs": "pack",
 }
 HEIGHT = 48
