@@ -6,16 +6,10 @@
 As in ``aocr_english_accurate.py`` no image is seen twice and the learning rate goes by the clock.
 """
 
-_base_ = ["aocr_english.py"]
+_base_ = ["aocr_english_gpu_records.py"]
 
 # ------------------------------------------------------------------ often changed
-custom_hooks = [dict(type="TimedRateHook", minutes=8)]
-train_cfg = dict(max_iters=1_000_000, val_interval=4000)  # steps; time ends it before
 train_dataloader = dict(
-    batch_size=512,
-    num_workers=15,  # one less than the processor's cores
-    prefetch_factor=4,
-    batch_sampler=dict(pool=8),
     dataset=dict(
         _delete_=True,
         type="SyntheticDataset",
@@ -26,9 +20,3 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline,
     ),
 )
-
-# ------------------------------------------------------------------ rarely changed
-optim_wrapper = dict(optimizer=dict(lr=2.5e-3))
-param_scheduler = []
-default_hooks = dict(checkpoint=dict(interval=4000))
-model = dict(cuda_graphs=True)

@@ -1,4 +1,4 @@
-"""aocr_english_gpu on images that were drawn beforehand, so that the GPU does not wait for them.
+"""aocr_english on a GPU: from its weights, with images that were drawn beforehand.
 
     python tools/fetch_fonts.py
     python tools/synthesize.py drawn/english-0.tfrecords --count 1000000 --encoding bmp \\
@@ -7,20 +7,25 @@
         date=0.01 time=0.01
     python tools/train.py configs/aocr_english_gpu_records.py --finetune english
 
-Fifteen slow cores draw a fourth of what an H200 learns from, but read all of it (docs/SPEED.md).
-Each image comes many times, distorted differently.
+Sixteen slow cores draw a fourth of what an H200 learns from, but read all of it (docs/SPEED.md);
+``aocr_english_gpu.py`` draws while it trains. Each image comes many times, distorted differently.
+As in ``aocr_english_accurate.py`` the learning rate goes by the clock.
 """
 
-_base_ = ["aocr_english_gpu.py"]
+_base_ = ["aocr_english.py"]
 
 # ------------------------------------------------------------------ often changed
+custom_hooks = [dict(type="TimedRateHook", minutes=8)]
+train_cfg = dict(max_iters=1_000_000, val_interval=4000)  # steps; time ends it before
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type="AOCRRecordDataset",
-        data_root="drawn",
-        ann_file="english-*.tfrecords",
-        check_images="header",
-        pipeline=_base_.train_pipeline,
-    ),
+    batch_size=512,
+    num_workers=15,  # one less than the processor's cores
+    prefetch_factor=4,
+    batch_sampler=dict(pool=8),
 )
+
+# ------------------------------------------------------------------ rarely changed
+optim_wrapper = dict(optimizer=dict(lr=2.5e-3))
+param_scheduler = []
+default_hooks = dict(checkpoint=dict(interval=4000))
+model = dict(cuda_graphs=True)

@@ -137,7 +137,7 @@ def test_a_parameter_of_two_names_learns_by_both():
 
 
 def gradients(model, learn):
-    """Returns all gradients in one piece, noise left out that dropout would be."""
+    """Returns a batch's gradients in one piece, as ``learn`` computes them."""
     images, samples = batch(next(model.parameters()).device)
     rows = model.decoder.module_loss.target_rows(samples).to(images.device)
     wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
