@@ -10,7 +10,7 @@ from conftest import make_samples
 from mmengine.registry import init_default_scope
 
 from aocr_plugin.models.misfits import MisfitError
-from aocr_plugin.models.recognizers import graphs
+from aocr_plugin.models.recognizers import graphs, recordings
 from aocr_plugin.models.recognizers.graphs import GraphedLoss, _Loss, rounded_width
 
 LABELS = ["ab", "abcde", "c", "xyz"]
@@ -113,7 +113,7 @@ def test_what_stands_for_parameters_while_recording_learns_and_goes(mask_padding
     own = dict(model.named_parameters())
     learning = [parameter for parameter in own.values() if parameter.requires_grad]
     expected = torch.autograd.grad(_Loss(model)(images, rows, widths), learning, allow_unused=True)
-    with graphs._aliases(_Loss(model)) as aliases:
+    with recordings._aliases(_Loss(model)) as aliases:
         assert {id(parameter) for parameter in aliases.values()} == set(map(id, own.values()))
         places = {alias.data_ptr() for alias in aliases}
         assert places == {parameter.data_ptr() for parameter in own.values()}
@@ -130,7 +130,7 @@ def test_what_stands_for_parameters_while_recording_learns_and_goes(mask_padding
 def test_a_parameter_of_two_names_learns_by_both():
     layer = torch.nn.Linear(1, 1, bias=False)
     layer.again = layer.weight
-    with graphs._aliases(layer) as aliases:
+    with recordings._aliases(layer) as aliases:
         (alias,) = aliases
         assert layer.weight is layer.again is alias
     assert layer.weight is layer.again is aliases[alias]
@@ -147,7 +147,7 @@ def gradients(model, learn):
 
 def test_gradients_are_computed_in_the_precision_of_a_usual_step():
     """STN's are of products in float32, which autocast would make bfloat16."""
-    model, precision = build(preprocessor=STN), graphs._Precision(True, torch.bfloat16)
+    model, precision = build(preprocessor=STN), recordings.Precision(True, torch.bfloat16)
     torch.nn.init.normal_(model.preprocessor.stn_fc2.weight, std=0.05)  # it begins with zeros
 
     def as_always(loss, given, wanted):
@@ -157,8 +157,8 @@ def test_gradients_are_computed_in_the_precision_of_a_usual_step():
 
     def as_recorded(loss, given, wanted):
         with torch.autocast("cpu", torch.bfloat16):  # MMEngine's, around all of it
-            value = graphs._forward(loss, given, precision)
-            return graphs._backward(value, wanted, torch.ones_like(value))
+            value = recordings._forward(loss, given, precision)
+            return recordings._backward(value, wanted, torch.ones_like(value))
 
     def within(loss, given, wanted):
         with torch.autocast("cpu", torch.bfloat16):
@@ -187,8 +187,8 @@ def test_a_batch_cannot_be_learnt_from_after_the_next_ones_loss():
     recording.shared, recording.forward, recording.backward = shared, Replayed(), Replayed()
     recording.loss, recording.slope = torch.tensor(3.0), torch.ones(())
     recording.gradients = [torch.tensor([1.0, 2.0])]
-    first = graphs._Replay.apply(recording, parameter)
-    second = graphs._Replay.apply(recording, parameter)
+    first = recordings._Replay.apply(recording, parameter)
+    second = recordings._Replay.apply(recording, parameter)
     with pytest.raises(RuntimeError, match="learn from each first"):
         first.backward()
     (second * 4).backward()
